@@ -1,0 +1,160 @@
+"""Fit by NUTS on an explicit, recorded sampler, with refits that are logged and never hidden."""
+
+from __future__ import annotations
+
+import secrets
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+import xarray as xr
+
+from doseopt_bayes import names
+from doseopt_bayes.errors import DoseOptError, did_you_mean
+from doseopt_bayes.inference.checks import diagnose
+from doseopt_bayes.inference.posterior import Posterior
+from doseopt_bayes.inference.prior import prior_warnings, sample_prior
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from doseopt_bayes.data.trial import TrialData
+    from doseopt_bayes.models.base import DoseModel
+
+__all__ = ["SAMPLERS", "fit"]
+
+Sampler = Literal["nutpie", "pymc"]
+SAMPLERS: Final[tuple[Sampler, ...]] = ("nutpie", "pymc")
+MAX_DRAWS: Final = 64_000  # over all chains; beyond it a close call is reported as not resolved
+STEPS: Final = (0.9, 0.95, 0.99)  # target acceptance of the fit and of its two refits
+PACKAGES: Final = ("doseopt-bayes", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
+
+
+def fit(
+    model: DoseModel,
+    data: TrialData,
+    *,
+    seed: int | None = None,
+    sampler: Sampler = "nutpie",
+    draws: int = 2500,
+    tune: int = 1000,
+    chains: int = 4,
+    enough: Callable[[Posterior], bool] | None = None,
+) -> Posterior:
+    """Sample the posterior of `model` given `data`.
+
+    Parameters
+    ----------
+    model
+        The recipe, for example :class:`~doseopt_bayes.models.efftox.EffTox`.
+    data
+        Trial data with the same candidate doses.
+    seed
+        Non-negative integer; the same seed, versions and processor give the same bits. ``None``
+        draws one, records it and says so.
+    sampler
+        ``"nutpie"`` or ``"pymc"``; recorded in the result.
+    draws, tune, chains
+        Draws and tuning steps per chain, and the number of chains. The gate asks for at least
+        1000 draws in each of 4 chains.
+    enough
+        Called on a posterior that passed the gate: whether its Monte Carlo error suffices. While it
+        says no, the draws are quadrupled, up to 64,000 in all.
+
+    Returns
+    -------
+    Posterior
+        With its diagnostics; look at ``.check()``. A fit that diverges is repeated at target
+        acceptance 0.95 and 0.99, one that is too short with up to four times the draws. Each attempt
+        is listed in ``.notes``.
+
+    Raises
+    ------
+    DoseOptError
+        On an unknown sampler, a seed that is not an integer, or data that do not fit the model.
+    """
+    if sampler not in SAMPLERS:
+        raise DoseOptError(f"unknown sampler '{sampler}'", hint=did_you_mean(sampler, SAMPLERS))
+    notes = []
+    if seed is None:
+        seed = secrets.randbelow(2**31)
+        notes.append(f"no seed was given: {seed} was drawn")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise DoseOptError(
+            f"seed = {seed!r} is not a non-negative integer", hint="pass seed=1, not text"
+        )
+    built = model.build(data)
+    run = _sampler(built, sampler, tune=tune, chains=chains, seed=int(seed))
+    parameters = tuple(model.priors)
+    step, length = 0, draws
+    while True:
+        raw = run(length, STEPS[step])
+        posterior = _posterior(raw, parameters, built, tuple(notes))
+        diagnostics = posterior.diagnostics
+        said = f"{chains} x {length} draws at target acceptance {STEPS[step]}"
+        if diagnostics.passed:
+            if enough is None or enough(posterior) or chains * length * 4 > MAX_DRAWS:
+                break
+            notes.append(f"{said}: a decision was within its Monte Carlo error; draws x 4")
+            length *= 4
+        elif diagnostics.diverged and step + 1 < len(STEPS):
+            notes.append(f"{said}: {'; '.join(map(str, diagnostics.failures))}; refitted")
+            step += 1
+        elif diagnostics.too_short and length < 4 * draws:
+            notes.append(f"{said}: {'; '.join(map(str, diagnostics.failures))}; draws x 2")
+            length *= 2
+        else:
+            break
+    tree = posterior.tree
+    prior = sample_prior(model, data, seed=int(seed))
+    for group in ("prior", "prior_predictive", "observed_data", "constant_data"):
+        tree[group] = prior[group]
+    notes += [*data.notes, *prior_warnings(tree)]
+    tree["seen"] = xr.DataTree(data.counts)
+    tree.attrs.update(
+        sampler=sampler, seed=int(seed), tune=tune, chains=chains, draws=length,
+        target_accept=STEPS[step], model=str(model),
+        data_source=data.source, data_sha256=data.sha256,
+        **{f"version_{p.replace('-', '_')}": metadata.version(p) for p in PACKAGES},
+    )  # fmt: skip
+    return Posterior(tree, parameters, diagnostics, tuple(notes))
+
+
+def _sampler(
+    model: Any, sampler: Sampler, *, tune: int, chains: int, seed: int
+) -> Callable[[int, float], xr.DataTree]:
+    """Return a function (draws, target acceptance) -> tree; compiled once where the sampler can."""
+    if sampler == "nutpie":
+        import nutpie  # noqa: PLC0415
+
+        compiled = nutpie.compile_pymc_model(model)
+        return lambda draws, target: nutpie.sample(
+            compiled, draws=draws, tune=tune, chains=chains, seed=seed,
+            target_accept=target, save_warmup=False, progress_bar=False,
+        )  # fmt: skip
+    import pymc as pm  # noqa: PLC0415
+
+    def run(draws: int, target: float) -> xr.DataTree:
+        with model:
+            return pm.sample(
+                draws, tune=tune, chains=chains, random_seed=seed, target_accept=target,
+                nuts_sampler="pymc", progressbar=False, compute_convergence_checks=False, cores=1,
+            )  # fmt: skip
+
+    return run
+
+
+def _posterior(
+    raw: xr.DataTree, parameters: tuple[str, ...], model: Any, notes: tuple[str, ...]
+) -> Posterior:
+    draws = raw["posterior"].to_dataset()
+    stats = raw["sample_stats"].to_dataset()
+    # texts and Nones: they cannot be written to netCDF (PyMC issue 8321)
+    stats = stats.drop_vars([v for v in stats.data_vars if stats[v].dtype == object])
+    draws = draws.assign_coords(
+        {d: list(model.coords[d]) for d in draws.dims if d in model.coords}
+    )
+    reported = [v for v in (names.P_TOX, names.P_EFF) if v in draws]
+    diagnostics = diagnose(draws, stats, [*parameters, *reported])
+    tree = xr.DataTree.from_dict({"posterior": draws, "sample_stats": stats})
+    return Posterior(tree, parameters, diagnostics, notes)

@@ -1,0 +1,133 @@
+"""A posterior with the Monte Carlo error of every number that is read from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import arviz_stats as azs
+import numpy as np
+import xarray as xr
+
+from doseopt_bayes import names
+from doseopt_bayes.errors import DoseOptError, did_you_mean
+
+if TYPE_CHECKING:
+    from doseopt_bayes.inference.checks import Diagnostics
+
+__all__ = ["Posterior"]
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Draws of a fitted model, labelled, in an ArviZ DataTree.
+
+    Parameters
+    ----------
+    tree
+        Groups ``posterior`` (dims chain, draw, and dose or cell), ``sample_stats``, ``prior``,
+        ``observed_data``, ``constant_data`` and ``seen`` (what was observed at each dose).
+        Attributes hold sampler, seed, versions and hashes.
+    parameters
+        Names of the model's free parameters.
+    diagnostics
+        Verdict of the gate of :mod:`doseopt_bayes.inference.checks`.
+    notes
+        What the fit did by itself: refits, extensions, warnings.
+    sample_dims
+        Dims over which draws are averaged.
+    """
+
+    tree: xr.DataTree
+    parameters: tuple[str, ...]
+    diagnostics: Diagnostics
+    notes: tuple[str, ...] = ()
+    sample_dims: tuple[str, ...] = (names.CHAIN, names.DRAW)
+
+    @cached_property
+    def draws(self) -> xr.Dataset:
+        """Posterior draws as a Dataset."""
+        return self.tree["posterior"].to_dataset()
+
+    @property
+    def seen(self) -> xr.Dataset:
+        """What was observed: n_treated (dose), n and events (dose, endpoint)."""
+        return self.tree["seen"].to_dataset()
+
+    @cached_property
+    def n_draws(self) -> int:
+        """Return the number of draws over all chains."""
+        return int(np.prod([self.draws.sizes[d] for d in self.sample_dims]))
+
+    @cached_property
+    def min_ess(self) -> float:
+        """Smallest bulk effective sample size of the free parameters."""
+        ess = azs.ess(self.draws[list(self.parameters)], sample_dims=list(self.sample_dims))
+        return max(1.0, min(float(v.min()) for v in ess.data_vars.values()))
+
+    def __getitem__(self, name: str) -> xr.DataArray:
+        """Draws of one variable, with a helpful refusal of an unknown one."""
+        if name not in self.draws:
+            known = [str(v) for v in self.draws.data_vars]
+            raise DoseOptError(f"the posterior has no '{name}'", hint=did_you_mean(name, known))
+        return self.draws[name]
+
+    def expect(self, x: xr.DataArray) -> xr.DataArray:
+        """Posterior mean of `x`, whose dims include the sample dims."""
+        return x.mean(self.sample_dims)
+
+    def prob(self, event: xr.DataArray) -> xr.DataArray:
+        """Posterior probability of a boolean `event`."""
+        return self.expect(event.astype(float))
+
+    def quantile(self, x: xr.DataArray, q: float) -> xr.DataArray:
+        """Posterior quantile of `x` at level `q`."""
+        return x.quantile(q, dim=self.sample_dims).drop_vars("quantile")
+
+    def mcse(self, x: xr.DataArray, *, q: float | None = None) -> xr.DataArray:
+        """Monte Carlo standard error of the mean of `x`, or of its quantile at `q`.
+
+        Parameters
+        ----------
+        x
+            Draws with the sample dims. A boolean `x` is an event.
+        q
+            Level of a quantile; ``None`` for the mean.
+
+        Returns
+        -------
+        xarray.DataArray
+            Over the other dims of `x`. The error of a probability never falls below
+            sqrt(p (1 - p) / ESS) with p = (events + 1/2) / (draws + 1): when all draws agree, the
+            event is rare, not impossible. There the ESS is the worst of the free parameters.
+
+        Notes
+        -----
+        Effective sample sizes after Vehtari et al. (2021), through ArviZ.
+        """
+        dims = list(self.sample_dims)
+        if q is not None:
+            return _dataarray(azs.mcse(_named(x), sample_dims=dims, method="quantile", prob=q))
+        error = _dataarray(azs.mcse(_named(x.astype(float)), sample_dims=dims))
+        constant = x.max(dims) == x.min(dims)
+        error = error.where(~constant, 0.0)
+        if x.dtype != bool:
+            return error
+        ess = _dataarray(azs.ess(_named(x.astype(float)), sample_dims=dims, method="mean"))
+        ess = ess.where(~constant & np.isfinite(ess), self.min_ess).clip(1.0, self.n_draws)
+        p = (x.sum(dims) + 0.5) / (self.n_draws + 1)
+        floor = np.sqrt(p * (1 - p) / ess)
+        return xr.where(error > floor, error, floor)
+
+    def check(self) -> Diagnostics:
+        """Verdict of the diagnostics gate, printable."""
+        return self.diagnostics
+
+
+def _named(x: xr.DataArray) -> xr.Dataset:
+    return x.to_dataset(name="x")
+
+
+def _dataarray(result: Any) -> xr.DataArray:
+    return result["x"].rename(None)

@@ -1,0 +1,131 @@
+"""What the priors imply before the data, and whether the data contradict them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from doseopt_bayes import names
+
+if TYPE_CHECKING:
+    from doseopt_bayes.data.trial import TrialData
+    from doseopt_bayes.models.base import DoseModel
+
+__all__ = ["CONFLICT", "PRIOR_DRAWS", "prior_table", "prior_warnings", "sample_prior"]
+
+PRIOR_DRAWS: Final = 4000
+CONFLICT: Final = 0.001  # prior-predictive probability below which data and prior disagree
+EXTREME: Final = 0.5  # share of prior mass outside 0.01 .. 0.99 above which a prior is remarked on
+
+
+def sample_prior(
+    model: DoseModel, data: TrialData, *, seed: int, draws: int = PRIOR_DRAWS
+) -> xr.DataTree:
+    """Draw from the prior and the prior predictive of `model` at the sample sizes of `data`.
+
+    Parameters
+    ----------
+    model, data
+        As for :func:`~doseopt_bayes.inference.nuts.fit`; of the data only the numbers of patients
+        are used.
+    seed
+        Non-negative integer.
+    draws
+        Number of draws.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``prior``, ``prior_predictive``, ``observed_data`` and ``constant_data``.
+    """
+    import pymc as pm  # noqa: PLC0415  (PyMC takes seconds to import)
+
+    log = logging.getLogger("pymc")
+    level = log.level
+    log.setLevel(logging.ERROR)  # it lists the variables that it samples at each call
+    try:
+        with model.build(data):
+            return pm.sample_prior_predictive(draws, random_seed=seed)
+    finally:
+        log.setLevel(level)
+
+
+def prior_table(tree: xr.DataTree) -> pd.DataFrame:
+    """Summarise the prior of each probability at each dose.
+
+    Parameters
+    ----------
+    tree
+        Result of :func:`sample_prior` or of a fit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per variable and dose: median, equal-tailed 95 % interval, and the share of prior mass
+        outside 0.01 to 0.99.
+    """
+    prior = tree["prior"].to_dataset()
+    rows = []
+    for name in (names.P_TOX, names.P_EFF):
+        if name not in prior:
+            continue
+        for dose in prior[names.DOSE].to_numpy():
+            p = prior[name].sel({names.DOSE: dose}).to_numpy().ravel()
+            low, median, high = np.quantile(p, [0.025, 0.5, 0.975])
+            outside = float(np.mean((p < 0.01) | (p > 0.99)))
+            rows.append(
+                {"variable": name, "dose": float(dose), "median": median, "low_95": low,
+                 "high_95": high, "outside_0.01_0.99": outside}
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def prior_warnings(tree: xr.DataTree) -> tuple[str, ...]:
+    """Say where the priors are extreme and where the data contradict them.
+
+    Parameters
+    ----------
+    tree
+        Result of :func:`sample_prior` on the real data.
+
+    Returns
+    -------
+    tuple of str
+        A sentence per finding; the probability of totals as extreme as those observed is two-sided,
+        under the prior predictive distribution. Exchanged outcome columns usually show here.
+    """
+    table = prior_table(tree)
+    said = []
+    for row in table.itertuples():
+        if row[6] > EXTREME:
+            said.append(
+                f"prior of {row.variable} at dose {row.dose:g}: {row[6]:.0%} of its mass lies outside "
+                f"0.01 to 0.99 (median {row.median:.2g})"
+            )
+    observed = _totals(tree["observed_data"].to_dataset())
+    predicted = _totals(tree["prior_predictive"].to_dataset())
+    for endpoint, events in observed.items():
+        draws = predicted[endpoint].to_numpy().ravel()
+        total = int(events)
+        above, below = np.sum(draws >= total), np.sum(draws <= total)
+        p = min(1.0, 2 * (min(above, below) + 1) / (draws.size + 1))
+        if p < CONFLICT:
+            said.append(
+                f"prior-data conflict: {total} {endpoint} events in all, where the prior predicts "
+                f"{np.quantile(draws, 0.025):.0f} to {np.quantile(draws, 0.975):.0f} (95 %); "
+                f"two-sided prior-predictive probability {p:.1g}: are the tox and eff columns exchanged?"
+            )
+    return tuple(said)
+
+
+def _totals(group: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Add up the events of each endpoint over doses, from cells and from margins."""
+    found = {}
+    for endpoint, letters in ((names.TOX, ["T", "B"]), (names.EFF, ["E", "B"])):
+        cells = group["outcomes"].sel({names.CELL: letters}).sum([names.DOSE, names.CELL])
+        found[endpoint] = cells + group[f"{endpoint}_only"].sum(names.DOSE)
+    return found

@@ -1,0 +1,41 @@
+"""What every dose-response model promises, and where models are registered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from doseopt_bayes.data.trial import TrialData
+    from doseopt_bayes.priors import Prior
+
+__all__ = ["DoseModel"]
+
+
+class DoseModel(Protocol):
+    """A frozen recipe: doses and priors, no data.
+
+    ``build(data)`` is the only place where the model's likelihood is written. It registers the
+    probabilities that a utility reads (``p_tox``, ``p_eff``) over the dim ``dose``, and when the
+    outcomes of a patient can be listed also ``p_cell`` over (dose, cell), from which the observed
+    nodes are built.
+    """
+
+    @property
+    def doses(self) -> tuple[float, ...]:
+        """Candidate doses, ascending, in `unit`."""
+
+    @property
+    def unit(self) -> str:
+        """Unit of the doses."""
+
+    @property
+    def priors(self) -> Mapping[str, Prior]:
+        """Priors in force by parameter name."""
+
+    def build(self, data: TrialData) -> Any:
+        """Return the PyMC model of these data (a ``pymc.Model``)."""
+
+    def words(self) -> tuple[str, ...]:
+        """Return the model's equations, links and choices, a sentence each."""

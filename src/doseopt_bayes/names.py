@@ -1,0 +1,31 @@
+"""Every dim, variable and group name, once, so that a misspelling is an error and not a new name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# dims
+CHAIN: Final = "chain"
+DRAW: Final = "draw"
+DOSE: Final = "dose"
+CELL: Final = "cell"
+ENDPOINT: Final = "endpoint"
+ATTRIBUTE: Final = "attribute"
+
+# endpoints: the two that a joint model reads; any other endpoint keeps its own name
+TOX: Final = "tox"
+EFF: Final = "eff"
+
+# outcome cells, named as in the outcome mini-language (neither, efficacy only, toxicity only, both)
+CELLS: Final = ("N", "E", "T", "B")
+
+# variables over dose
+P_TOX: Final = "p_tox"
+P_EFF: Final = "p_eff"
+P_CELL: Final = "p_cell"
+
+# what the data say, over dose
+N_TREATED: Final = "n_treated"
+N: Final = "n"
+EVENTS: Final = "events"
+CELL_COUNT: Final = "cell_count"
