@@ -1,0 +1,1 @@
+"""Strict readers: a table and its column roles in, checked values or every fault out."""

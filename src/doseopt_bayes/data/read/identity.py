@@ -1,0 +1,85 @@
+"""Who a row is about: identifiers, rows of totals, and patients standing in two rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from doseopt_bayes.data.read.values import Place, id_value, is_total
+from doseopt_bayes.errors import Problem, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from doseopt_bayes.data.columns import PatientColumns
+    from doseopt_bayes.data.read.table import RawRow, RawTable
+
+__all__ = ["NamedRow", "identify", "refuse_twice"]
+
+
+@dataclass(frozen=True)
+class NamedRow:
+    """A row with its patient."""
+
+    row: RawRow
+    patient: str
+    file: str
+
+    def cell(self, column: str) -> tuple[Place, object]:
+        """Return the place and the value of one cell."""
+        place = Place(self.file, self.row.number, self.patient, column)
+        return place, self.row.cells[column]
+
+
+def identify(table: RawTable, columns: PatientColumns, problems: list[Problem]) -> list[NamedRow]:
+    """Name the patient of every row; totals (A08) and nameless rows (A14) are noted."""
+    found = []
+    for row in table.rows:
+        patient = id_value(row, columns.id) if columns.id else f"row {row.number}"
+        at = Place(table.source, row.number, patient, columns.id)
+        label = next(iter(row.cells.values()))
+        if is_total(patient) or is_total(label, labels_patient_or_dose=False):
+            rule, repair = "looks like a row of totals", "delete the row"
+            problems.append(at.problem("DOB-A08", label, rule, repair))
+            continue
+        if not patient:
+            rule, repair = "a patient has no identifier", "fill it in, or delete a row of totals"
+            problems.append(at.problem("DOB-A14", "", rule, repair))
+        found.append(NamedRow(row, patient, table.source))
+    known = list(dict.fromkeys(p.patient for p in found))
+    for patient in columns.exclude:
+        if patient not in known:
+            rule = f"exclude names patient {patient!r}, who is not in the table"
+            repair = did_you_mean(patient, known[:200])
+            problems.append(Problem("DOB-A15", rule, repair, table.source, patient=patient))
+    return found
+
+
+def refuse_twice(
+    kept: Sequence[NamedRow],
+    doses: Sequence[float | None],
+    columns: PatientColumns,
+    problems: list[Problem],
+) -> None:
+    """Note every patient who stands in two rows: same dose A14, other dose C16."""
+    first: dict[str, tuple[NamedRow, float | None]] = {}
+    for patient, dose in zip(kept, doses, strict=True):
+        if not columns.id or not patient.patient:
+            continue
+        before, earlier = first.setdefault(patient.patient, (patient, dose))
+        if before is patient:
+            continue
+        rows = f"rows {before.row.number} and {patient.row.number}"
+        ends = columns.endpoint_columns.items()
+        apart = [e for e, c in ends if before.row.cells.get(c) != patient.row.cells.get(c)]
+        rule = f"the same patient stands in {rows}"
+        rule += f", with contradicting {', '.join(apart)}" if apart else ""
+        at = Place(patient.file, patient.row.number, patient.patient, columns.id)
+        code, repair = "DOB-A14", "keep one row per patient (a join may have doubled it)"
+        if dose is not None and earlier is not None and dose != earlier:
+            rule += f", at doses {earlier:g} and {dose:g}"
+            code, repair = (
+                "DOB-C16",
+                "keep the row that counts; if identifiers restart at each dose, leave `id` out",
+            )
+        problems.append(at.problem(code, patient.patient, rule, repair))
