@@ -43,8 +43,14 @@ def _check(prior: object, **conditions: bool) -> None:
         value = getattr(prior, f.name)
         if value is None:
             continue
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-            raise DoseOptError(f"{type(prior).__name__}: {f.name} = {value!r} is not a finite number")
+        if (
+            not isinstance(value, int | float)
+            or isinstance(value, bool)
+            or not math.isfinite(value)
+        ):
+            raise DoseOptError(
+                f"{type(prior).__name__}: {f.name} = {value!r} is not a finite number"
+            )
     for name, fine in conditions.items():
         if not fine:
             value = getattr(prior, name)
@@ -147,9 +153,7 @@ class StudentT:
 
     def __str__(self) -> str:
         cut = "" if self.lower is None else f", truncated below {self.lower:g}"
-        return (
-            f"StudentT(df {self.df:g}, mean {self.mean:g}, scale {self.sd:g}{cut}), {_implied(self)}"
-        )
+        return f"StudentT(df {self.df:g}, mean {self.mean:g}, scale {self.sd:g}{cut}), {_implied(self)}"
 
 
 @dataclass(frozen=True)

@@ -79,9 +79,7 @@ class Diagnostics:
         return "\n".join([head, *(f"  {c}" for c in self.checks)])
 
 
-def diagnose(
-    draws: xr.Dataset, stats: xr.Dataset, quantities: Iterable[str]
-) -> Diagnostics:
+def diagnose(draws: xr.Dataset, stats: xr.Dataset, quantities: Iterable[str]) -> Diagnostics:
     """Check the draws of the given quantities.
 
     Parameters
@@ -161,11 +159,12 @@ def _table(chosen: xr.Dataset) -> xr.DataArray:
             flat[str(name)] = v
             continue
         for element in v.stack(_element=rest).transpose("_element", ...):
-            where = ", ".join(f"{x:g}" if isinstance(x, float) else str(x)
-                              for x in element["_element"].item())
+            where = ", ".join(
+                f"{x:g}" if isinstance(x, float) else str(x) for x in element["_element"].item()
+            )
             flat[f"{name}[{where}]"] = element.drop_vars(["_element", *rest])
-    labelled = xr.concat(list(flat.values()), dim="quantity").assign_coords(quantity=list(flat))
-    labelled = labelled.transpose(names.CHAIN, names.DRAW, "quantity").to_dataset(name="x")
+    joined = xr.concat(list(flat.values()), dim="quantity").assign_coords(quantity=list(flat))
+    labelled = joined.transpose(names.CHAIN, names.DRAW, "quantity").to_dataset(name="x")
     dims = [names.CHAIN, names.DRAW]
     # ArviZ calls a constant well mixed (R-hat NaN, ESS = n): it is stuck, so its ESS is NaN here
     moves = labelled["x"].std(dims) > 0
@@ -174,8 +173,8 @@ def _table(chosen: xr.Dataset) -> xr.DataArray:
         "ess_bulk": azs.ess(labelled, sample_dims=dims)["x"],
         "ess_tail": azs.ess(labelled, sample_dims=dims, method="tail")["x"],
     }
-    joined = xr.concat([m.where(moves) for m in measures.values()], dim="measure")
-    return joined.assign_coords(measure=list(measures)).rename("value")
+    table: xr.DataArray = xr.concat([m.where(moves) for m in measures.values()], dim="measure")
+    return table.assign_coords(measure=list(measures)).rename("value")
 
 
 def _worst(

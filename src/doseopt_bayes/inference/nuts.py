@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -85,11 +86,10 @@ def fit(
         )
     built = model.build(data)
     run = _sampler(built, sampler, tune=tune, chains=chains, seed=int(seed))
-    parameters = tuple(model.priors)
     step, length = 0, draws
     while True:
         raw = run(length, STEPS[step])
-        posterior = _posterior(raw, parameters, built, tuple(notes))
+        posterior = _posterior(raw, model, built, data)
         diagnostics = posterior.diagnostics
         said = f"{chains} x {length} draws at target acceptance {STEPS[step]}"
         if diagnostics.passed:
@@ -110,14 +110,13 @@ def fit(
     for group in ("prior", "prior_predictive", "observed_data", "constant_data"):
         tree[group] = prior[group]
     notes += [*data.notes, *prior_warnings(tree)]
-    tree["seen"] = xr.DataTree(data.counts)
     tree.attrs.update(
         sampler=sampler, seed=int(seed), tune=tune, chains=chains, draws=length,
         target_accept=STEPS[step], model=str(model),
         data_source=data.source, data_sha256=data.sha256,
         **{f"version_{p.replace('-', '_')}": metadata.version(p) for p in PACKAGES},
     )  # fmt: skip
-    return Posterior(tree, parameters, diagnostics, tuple(notes))
+    return replace(posterior, notes=tuple(notes))
 
 
 def _sampler(
@@ -136,25 +135,26 @@ def _sampler(
 
     def run(draws: int, target: float) -> xr.DataTree:
         with model:
-            return pm.sample(
+            tree: xr.DataTree = pm.sample(
                 draws, tune=tune, chains=chains, random_seed=seed, target_accept=target,
                 nuts_sampler="pymc", progressbar=False, compute_convergence_checks=False, cores=1,
             )  # fmt: skip
+        return tree
 
     return run
 
 
-def _posterior(
-    raw: xr.DataTree, parameters: tuple[str, ...], model: Any, notes: tuple[str, ...]
-) -> Posterior:
+def _posterior(raw: xr.DataTree, recipe: DoseModel, model: Any, data: TrialData) -> Posterior:
     draws = raw["posterior"].to_dataset()
     stats = raw["sample_stats"].to_dataset()
     # texts and Nones: they cannot be written to netCDF (PyMC issue 8321)
     stats = stats.drop_vars([v for v in stats.data_vars if stats[v].dtype == object])
-    draws = draws.assign_coords(
-        {d: list(model.coords[d]) for d in draws.dims if d in model.coords}
-    )
+    draws = draws.assign_coords({d: list(model.coords[d]) for d in draws.dims if d in model.coords})
+    draws[names.DOSE].attrs["units"] = recipe.unit
+    # the data's doses may differ from the model's in the last bits, and labels must align
+    seen = data.counts.assign_coords({names.DOSE: draws[names.DOSE]})
     reported = [v for v in (names.P_TOX, names.P_EFF) if v in draws]
+    parameters = tuple(recipe.priors)
     diagnostics = diagnose(draws, stats, [*parameters, *reported])
-    tree = xr.DataTree.from_dict({"posterior": draws, "sample_stats": stats})
-    return Posterior(tree, parameters, diagnostics, notes)
+    tree = xr.DataTree.from_dict({"posterior": draws, "sample_stats": stats, "seen": seen})
+    return Posterior(tree, parameters, diagnostics)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import arviz_stats as azs
 import numpy as np
-import xarray as xr
 
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from doseopt_bayes.inference.checks import Diagnostics
 
 __all__ = ["Posterior"]
@@ -118,7 +119,7 @@ class Posterior:
         ess = ess.where(~constant & np.isfinite(ess), self.min_ess).clip(1.0, self.n_draws)
         p = (x.sum(dims) + 0.5) / (self.n_draws + 1)
         floor = np.sqrt(p * (1 - p) / ess)
-        return xr.where(error > floor, error, floor)
+        return error.where(error > floor, floor)
 
     def check(self) -> Diagnostics:
         """Verdict of the diagnostics gate, printable."""
@@ -130,4 +131,5 @@ def _named(x: xr.DataArray) -> xr.Dataset:
 
 
 def _dataarray(result: Any) -> xr.DataArray:
-    return result["x"].rename(None)
+    found: xr.DataArray = result["x"].rename(None)
+    return found

@@ -169,7 +169,9 @@ class EffTox:
             logit_tox = b["tox_intercept"] + b["tox_slope"] * x
             logit_eff = b["eff_intercept"] + b["eff_slope"] * x + b["eff_curvature"] * x**2
             log_p_cell = log_cells(logit_tox, logit_eff, b["association"])
-            p_cell = pm.Deterministic(names.P_CELL, pt.exp(log_p_cell), dims=(names.DOSE, names.CELL))
+            p_cell = pm.Deterministic(
+                names.P_CELL, pt.exp(log_p_cell), dims=(names.DOSE, names.CELL)
+            )
             cell = {letter: p_cell[:, i] for i, letter in enumerate(names.CELLS)}
             p = {
                 names.TOX: pm.Deterministic(names.P_TOX, cell["T"] + cell["B"], dims=names.DOSE),

@@ -1,0 +1,80 @@
+"""Bayesian dose optimisation on PyMC: from interim data to a ranked, defensible dose.
+
+Public names load on first use, so that ``import doseopt_bayes`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from doseopt_bayes.analysis import Analysis as Analysis
+    from doseopt_bayes.data.columns import CountColumns as CountColumns
+    from doseopt_bayes.data.columns import PatientColumns as PatientColumns
+    from doseopt_bayes.data.trial import TrialData as TrialData
+    from doseopt_bayes.decision.criteria import LowestWithinDelta as LowestWithinDelta
+    from doseopt_bayes.decision.cui import CUI as CUI
+    from doseopt_bayes.decision.cui import Attribute as Attribute
+    from doseopt_bayes.decision.cui import Linear as Linear
+    from doseopt_bayes.decision.cui import PiecewiseLinear as PiecewiseLinear
+    from doseopt_bayes.decision.decide import Decision as Decision
+    from doseopt_bayes.decision.decide import decide as decide
+    from doseopt_bayes.decision.rules import Active as Active
+    from doseopt_bayes.decision.rules import AnyDose as AnyDose
+    from doseopt_bayes.decision.rules import NoSkipping as NoSkipping
+    from doseopt_bayes.decision.rules import Tolerable as Tolerable
+    from doseopt_bayes.decision.rules import TriedOnly as TriedOnly
+    from doseopt_bayes.decision.utility import LpContour as LpContour
+    from doseopt_bayes.errors import DataError as DataError
+    from doseopt_bayes.errors import DiagnosticsError as DiagnosticsError
+    from doseopt_bayes.errors import DoseOptError as DoseOptError
+    from doseopt_bayes.errors import ResultsError as ResultsError
+    from doseopt_bayes.errors import SpecError as SpecError
+    from doseopt_bayes.inference.nuts import fit as fit
+    from doseopt_bayes.inference.posterior import Posterior as Posterior
+    from doseopt_bayes.inference.prior import prior_table as prior_table
+    from doseopt_bayes.inference.prior import sample_prior as sample_prior
+    from doseopt_bayes.models import presets as presets
+    from doseopt_bayes.models.efftox import EffTox as EffTox
+    from doseopt_bayes.priors import HalfNormal as HalfNormal
+    from doseopt_bayes.priors import LogNormal as LogNormal
+    from doseopt_bayes.priors import Normal as Normal
+    from doseopt_bayes.priors import StudentT as StudentT
+    from doseopt_bayes.report.manifest import load_results as load_results
+    from doseopt_bayes.spec.spec import Spec as Spec
+
+_HOME = {
+    "analysis": ("Analysis",),
+    "data.columns": ("CountColumns", "PatientColumns"),
+    "data.trial": ("TrialData",),
+    "decision.criteria": ("LowestWithinDelta",),
+    "decision.cui": ("CUI", "Attribute", "Linear", "PiecewiseLinear"),
+    "decision.decide": ("Decision", "decide"),
+    "decision.rules": ("Active", "AnyDose", "NoSkipping", "Tolerable", "TriedOnly"),
+    "decision.utility": ("LpContour",),
+    "errors": ("DataError", "DiagnosticsError", "DoseOptError", "ResultsError", "SpecError"),
+    "inference.nuts": ("fit",),
+    "inference.posterior": ("Posterior",),
+    "inference.prior": ("prior_table", "sample_prior"),
+    "models.efftox": ("EffTox",),
+    "priors": ("HalfNormal", "LogNormal", "Normal", "StudentT"),
+    "report.manifest": ("load_results",),
+    "spec.spec": ("Spec",),
+}
+_MODULES = {"presets": "models.presets", "datasets": "datasets"}
+_WHERE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted([*_WHERE, *_MODULES])  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{_MODULES[name]}")
+    if name in _WHERE:
+        return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    raise AttributeError(f"doseopt_bayes has no '{name}'; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return __all__

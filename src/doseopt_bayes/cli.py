@@ -1,0 +1,143 @@
+"""The command ``doseopt``. It imports nothing heavy before it knows what is asked."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from doseopt_bayes.errors import DataError, DoseOptError, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0 done, 1 refused, 2 wrong call."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.do(options))
+    except (DataError, SpecError) as e:
+        print(f"{type(e).__name__}: {e}", file=sys.stderr)
+        _write_problems(e, options.data)
+        return 1
+    except DoseOptError as e:
+        print(f"{type(e).__name__}: {e}", file=sys.stderr)
+        return 1
+    except OSError as e:
+        print(f"cannot read or write '{e.filename}': {e.strerror}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="doseopt",
+        description="Bayesian dose optimisation: from interim data to a ranked, defensible dose.",
+    )
+    version = metadata.version("doseopt-bayes")
+    parser.add_argument("--version", action="version", version=f"doseopt-bayes {version}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run a pre-specified analysis and write its report")
+    run.add_argument("spec", metavar="SPEC", help="specification file (.toml)")
+    run.add_argument("data", metavar="DATA", nargs="?", help="data file, when SPEC names none")
+    run.add_argument("--out", metavar="DIR", help="results folder (default: results/ID)")
+    run.add_argument("--final", action="store_true", help="leave out the DRAFT stamps")
+    run.add_argument(
+        "--override-diagnostics",
+        action="store_true",
+        help="rank although the fit failed its diagnostics; printed on every output",
+    )
+    run.set_defaults(do=_run)
+
+    check = commands.add_parser(
+        "check", help="say everything that is wrong with a specification and data, without sampling"
+    )
+    check.add_argument("spec", metavar="SPEC", help="specification file (.toml)")
+    check.add_argument("data", metavar="DATA", nargs="?", help="data file, when SPEC names none")
+    check.set_defaults(do=_check)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from doseopt_bayes.spec.spec import Spec  # noqa: PLC0415  (--help must not pay for it)
+
+    spec = Spec.load(options.spec)
+    data = spec.read(options.data)
+    _say(
+        f"{spec.id} {spec.version}: {data.source} read; compiling and sampling {spec.model.unit} ..."
+    )
+    analysis = spec.run(data, override_diagnostics=options.override_diagnostics)
+    folder = Path(options.out or Path("results") / spec.id)
+    for line in _changed(folder, analysis):
+        _say(line)
+    paths = analysis.save(folder, draft=not options.final)
+    for note in analysis.posterior.notes:
+        _say(f"note: {note}")
+    print(analysis.decision.text_table)
+    print()
+    print(analysis.decision.headline)
+    print()
+    print(f"report   {paths['report']}")
+    print(f"figures  {paths['figures']}")
+    print(f"results  {paths['results']}")
+    return 0
+
+
+def _changed(folder: Path, analysis: object) -> list[str]:
+    from doseopt_bayes.report.manifest import compare_with_previous  # noqa: PLC0415
+
+    return compare_with_previous(folder, analysis.data)  # type: ignore[attr-defined]
+
+
+def _check(options: argparse.Namespace) -> int:
+    from doseopt_bayes.spec.spec import check  # noqa: PLC0415
+
+    spec, data, problems = check(options.spec, options.data)
+    if problems:
+        error = SpecError(
+            problems, options.spec if not options.data else f"{options.spec} and its data"
+        )
+        raise error
+    assert spec is not None  # noqa: S101  (no problems: it was built)
+    print(
+        f"{options.spec}: no problems (id {spec.id}, version {spec.version}, sha256 {spec.hash[:12]})"
+    )
+    print()
+    for part in (
+        spec.model,
+        spec.utility,
+        f"admissible: {spec.rules}",
+        f"criterion: {spec.criterion}",
+    ):
+        print(part)
+    if data is None:
+        print("\nno data were checked: name a data file after the specification")
+        return 0
+    print(f"\n{data}\n\n{data.disposition.to_string(index=False)}")
+    for note in data.notes:
+        print(f"note: {note}")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _write_problems(e: DataError | SpecError, data: str | None) -> None:
+    """Leave the list of problems beside the data file, where the person who mends it looks."""
+    if data is None or not Path(data).is_file():
+        return
+    path = Path(data).with_suffix(".problems.csv")
+    table = e.problems.map(_no_formula)
+    table.to_csv(path, index=False)
+    _say(f"the problems are also in {path}")
+
+
+def _no_formula(cell: object) -> object:
+    """Keep a spreadsheet from running a cell of the data as a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t") else cell

@@ -1,0 +1,220 @@
+"""Criteria: which admissible dose is the optimal biological dose, each by its own name."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import xarray as xr
+
+from doseopt_bayes import names
+from doseopt_bayes.decision.rules import RESOLVED
+from doseopt_bayes.errors import DoseOptError
+
+if TYPE_CHECKING:
+    from doseopt_bayes.decision.utility import Utility
+    from doseopt_bayes.inference.posterior import Posterior
+
+__all__ = [
+    "CRITERIA",
+    "Choice",
+    "Criterion",
+    "LowestWithinDelta",
+    "MaxProbOBD",
+    "MeanUtility",
+    "UtilityOfMeans",
+    "best_in_each_draw",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What a criterion chose among the eligible doses.
+
+    Parameters
+    ----------
+    value, mcse
+        The criterion's number at each dose and its Monte Carlo error.
+    order
+        Doses are ranked by it, highest first.
+    chosen
+        True at the chosen dose; False everywhere when no dose is eligible.
+    rivals
+        True at other doses that Monte Carlo error alone could have made the choice.
+    ties
+        True at other doses whose number equals the chosen one's in every draw; the lower dose wins.
+    """
+
+    value: xr.DataArray
+    mcse: xr.DataArray
+    order: xr.DataArray
+    chosen: xr.DataArray
+    rivals: xr.DataArray
+    ties: xr.DataArray
+
+
+class Criterion(Protocol):
+    """A frozen value that chooses a dose; ``str`` says how."""
+
+    def choose(
+        self, post: Posterior, utility: Utility, u: xr.DataArray, eligible: xr.DataArray
+    ) -> Choice:
+        """Choose among `eligible` doses, given the utility `u` of each draw and dose."""
+
+
+def best_in_each_draw(u: xr.DataArray, eligible: xr.DataArray) -> xr.DataArray:
+    """Mark the eligible dose with the highest utility of each draw; the lowest such dose on ties."""
+    among = u.where(eligible)
+    best = among == among.max(names.DOSE)
+    return best & (best.cumsum(names.DOSE) == 1)
+
+
+def _argmax(value: xr.DataArray, eligible: xr.DataArray) -> xr.DataArray:
+    return best_in_each_draw(value, eligible)
+
+
+def _highest(
+    post: Posterior, value: xr.DataArray, influence: xr.DataArray, eligible: xr.DataArray
+) -> Choice:
+    """Choose the highest value; `influence` are draws whose mean carries the error of `value`."""
+    chosen = _argmax(value, eligible)
+    gap = value.where(chosen).sum(names.DOSE) - value
+    error = post.mcse(influence.where(chosen, 0).sum(names.DOSE) - influence)
+    others = eligible & ~chosen
+    ties = others & (gap == 0) & (error == 0)
+    rivals = others & ~ties & (gap <= RESOLVED * error)
+    return Choice(value, post.mcse(influence), value, chosen, rivals, ties)
+
+
+@dataclass(frozen=True)
+class UtilityOfMeans:
+    """Highest utility at the posterior means of the probabilities (Thall and Cook 2004)."""
+
+    def choose(
+        self, post: Posterior, utility: Utility, u: xr.DataArray, eligible: xr.DataArray
+    ) -> Choice:
+        """Choose among `eligible` doses."""
+        value, influence = utility_of_means(post, utility)
+        return _highest(post, value, influence, eligible)
+
+    def __str__(self) -> str:
+        return "highest utility of the posterior mean probabilities (Thall and Cook)"
+
+
+@dataclass(frozen=True)
+class MeanUtility:
+    """Highest posterior mean of the utility."""
+
+    def choose(
+        self, post: Posterior, utility: Utility, u: xr.DataArray, eligible: xr.DataArray
+    ) -> Choice:
+        """Choose among `eligible` doses."""
+        return _highest(post, post.expect(u), u, eligible)
+
+    def __str__(self) -> str:
+        return "highest posterior mean utility"
+
+
+@dataclass(frozen=True)
+class MaxProbOBD:
+    """Highest posterior probability of having the highest utility among the admissible doses."""
+
+    def choose(
+        self, post: Posterior, utility: Utility, u: xr.DataArray, eligible: xr.DataArray
+    ) -> Choice:
+        """Choose among `eligible` doses."""
+        best = best_in_each_draw(u, eligible)
+        found = _highest(post, post.prob(best), best.astype(float), eligible)
+        return Choice(
+            found.value, post.mcse(best), found.order, found.chosen, found.rivals, found.ties
+        )
+
+    def __str__(self) -> str:
+        return "highest posterior probability of the highest utility among admissible doses"
+
+
+@dataclass(frozen=True)
+class LowestWithinDelta:
+    """Lowest dose that gives up at most `delta` of utility against the best one.
+
+    Parameters
+    ----------
+    delta
+        Utility that may be given up, > 0, on the utility's own scale.
+    certainty
+        Posterior probability that the loss is at most `delta`, in (0, 1).
+
+    Notes
+    -----
+    The best dose is the admissible one with the highest posterior mean utility.
+    """
+
+    delta: float
+    certainty: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.delta) and self.delta > 0):
+            raise DoseOptError(f"delta = {self.delta!r} must be > 0, in units of the utility")
+        if not 0 < self.certainty < 1:
+            raise DoseOptError(f"certainty = {self.certainty!r} must lie strictly between 0 and 1")
+
+    def choose(
+        self, post: Posterior, utility: Utility, u: xr.DataArray, eligible: xr.DataArray
+    ) -> Choice:
+        """Choose among `eligible` doses."""
+        best = MeanUtility().choose(post, utility, u, eligible)
+        near, error, chosen, rivals = self._near(post, u, eligible, best.chosen)
+        for other in u[names.DOSE].to_numpy():
+            # Monte Carlo error may have named the wrong best dose: see what the right one would do
+            here = best.rivals & (best.rivals[names.DOSE] == other)
+            _, _, instead, contested = self._near(post, u, eligible, here)
+            rivals = rivals | instead | contested
+        order = best.value.where(~chosen, float("inf"))
+        none = xr.zeros_like(chosen)
+        return Choice(near, error, order, chosen, rivals & ~chosen, none)
+
+    def _near(
+        self, post: Posterior, u: xr.DataArray, eligible: xr.DataArray, best: xr.DataArray
+    ) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray, xr.DataArray]:
+        """Return Pr(loss <= delta) and its error, the choice and the doses that error could choose."""
+        exists = best.any(names.DOSE)
+        loss = u.where(best).sum(names.DOSE) - u
+        event = loss <= self.delta
+        near, error = post.prob(event), post.mcse(event)
+        sure = eligible & (best | (near - self.certainty > RESOLVED * error))
+        passes = eligible & (best | (near >= self.certainty)) & exists
+        possible = eligible & (best | (near - self.certainty > -RESOLVED * error)) & exists
+        lowest_sure = u[names.DOSE].where(sure).min(names.DOSE)
+        rivals = possible & (possible[names.DOSE] <= lowest_sure)
+        return near, error, passes & (passes.cumsum(names.DOSE) == 1), rivals
+
+    def __str__(self) -> str:
+        return (
+            f"lowest dose with Pr(utility lost against the best dose <= {self.delta:g}) "
+            f">= {self.certainty:g}"
+        )
+
+
+STEP: Final = 1e-4
+
+
+def utility_of_means(post: Posterior, utility: Utility) -> tuple[xr.DataArray, xr.DataArray]:
+    """Utility at the posterior means, and draws whose mean has the same Monte Carlo error.
+
+    The draws are directional derivatives of the utility at the means towards each draw (infinitesimal
+    jackknife): they make the error of a plug-in number as honest as that of a mean.
+    """
+    means = {name: post.expect(post[name]) for name in utility.reads}
+    value = utility(means)
+    towards = {n: (1 - STEP) * means[n] + STEP * post[n] for n in utility.reads}
+    return value, (utility(towards) - value) / STEP
+
+
+CRITERIA: Final[dict[str, type]] = {
+    "utility_of_means": UtilityOfMeans,
+    "mean_utility": MeanUtility,
+    "max_prob_obd": MaxProbOBD,
+    "lowest_within_delta": LowestWithinDelta,
+}
+"""Criteria by the name that a specification file uses."""

@@ -1,0 +1,268 @@
+"""From a posterior to a ranked table of doses and one answer: a dose, none, or not resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import xarray as xr
+
+from doseopt_bayes import names
+from doseopt_bayes.decision import prose
+from doseopt_bayes.decision.criteria import (
+    CRITERIA,
+    Choice,
+    Criterion,
+    best_in_each_draw,
+    utility_of_means,
+)
+from doseopt_bayes.decision.rules import Rule, Verdict, with_untried_rule
+from doseopt_bayes.errors import DiagnosticsError, DoseOptError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from doseopt_bayes.decision.utility import Utility
+    from doseopt_bayes.inference.posterior import Posterior
+
+__all__ = ["INTERVAL", "Decision", "decide"]
+
+INTERVAL: Final = 0.95  # equal-tailed, in every table and figure
+RECOMMENDED, NONE, UNRESOLVED = "recommended", "none", "not resolved"
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """The ranked doses and the answer.
+
+    Parameters
+    ----------
+    table
+        Dataset over ``dose`` (and ``rule``): patients, p_tox and p_eff with equal-tailed 95 %
+        intervals, the limits' probabilities, utility, criterion, rank, Pr(OBD), each with its Monte
+        Carlo error in the variable of the same name and suffix ``_mcse``.
+    recommended
+        The recommended dose; NaN when the answer is "none" or "not resolved".
+    leading
+        The dose that the estimates put first, resolved or not; NaN when none is admissible.
+    status
+        ``"recommended"``, ``"none"`` or ``"not resolved"``.
+    headline
+        One sentence: the answer and its first reason.
+    text
+        One paragraph: the headline, the runner-up, probabilities and cautions.
+    stamps
+        What must be printed on every output, for example an overridden diagnostics gate.
+    """
+
+    table: xr.Dataset
+    recommended: xr.DataArray
+    leading: xr.DataArray
+    status: xr.DataArray
+    headline: str
+    text: str
+    stamps: tuple[str, ...]
+    utility: Utility
+    rules: Rule
+    criterion: Criterion
+
+    def to_frame(self) -> pd.DataFrame:
+        """Table of the decision with a row per dose, one number per cell."""
+        flat = self.table.drop_vars([v for v in self.table if "rule" in self.table[v].dims])
+        frame = flat.drop_vars("rule", errors="ignore").to_dataframe()
+        for i, rule in enumerate(self.table["rule"].to_numpy()):
+            for part in ("limit_prob", "limit_prob_mcse"):
+                suffix = "" if part == "limit_prob" else " (MCSE)"
+                column = self.table[part].isel(rule=i, drop=True).to_dataframe(name="x")["x"]
+                if column.notna().any():
+                    frame[f"{str(rule).rsplit(' > ', 1)[0]}{suffix}"] = column
+        return frame
+
+    @property
+    def text_table(self) -> str:
+        """The stamps and the ranked doses as fixed-width text."""
+        return "\n".join([*self.stamps, prose.text_table(self.table)])
+
+    def __str__(self) -> str:
+        return f"{self.text_table}\n\n{self.text}"
+
+    __repr__ = __str__
+
+
+def decide(
+    post: Posterior,
+    utility: Utility,
+    rules: Rule,
+    *,
+    criterion: str | Criterion = "mean_utility",
+    override_diagnostics: bool = False,
+) -> Decision:
+    """Rank the candidate doses and recommend one, none, or say that it is not resolved.
+
+    Parameters
+    ----------
+    post
+        A fitted posterior.
+    utility
+        For example :class:`~doseopt_bayes.decision.utility.LpContour`.
+    rules
+        Admissibility. When no rule speaks of untried doses, ``TriedOnly()`` is added and said.
+    criterion
+        A criterion, or the name of one that needs no numbers: ``"utility_of_means"``,
+        ``"mean_utility"``, ``"max_prob_obd"``.
+    override_diagnostics
+        Rank although the diagnostics gate failed; the failure is printed on every output.
+
+    Returns
+    -------
+    Decision
+        Never recommends an inadmissible dose. The answer is "not resolved" when Monte Carlo error
+        alone (3 standard errors) could change it.
+
+    Raises
+    ------
+    DiagnosticsError
+        When the gate failed and is not overridden.
+    DoseOptError
+        On an unknown criterion, a variable that the posterior lacks, or a utility that is NaN.
+    """
+    stamps = []
+    if not post.diagnostics.passed:
+        failed = "; ".join(str(c) for c in post.diagnostics.failures)
+        if not override_diagnostics:
+            raise DiagnosticsError(
+                f"the fit failed its diagnostics, so no dose is ranked: {failed}",
+                hint="more draws, a stronger prior or monotone toxicity; or override_diagnostics=True",
+            )
+        stamps.append(f"DIAGNOSTICS OVERRIDDEN, do not use for dosing: {failed}")
+    if not int(post.seen[names.N_TREATED].sum()):
+        stamps.append("PRIOR ONLY: no patient was analysed")
+    how = _criterion(criterion)
+    rules, added = with_untried_rule(rules)
+    u = utility({name: post[name] for name in utility.reads})
+    finite: xr.DataArray = xr.apply_ufunc(np.isfinite, u)
+    lost = ~finite.all(post.sample_dims)
+    if bool(lost.any()):
+        where = u[names.DOSE].where(lost, drop=True).to_numpy()
+        raise DoseOptError(f"the utility is not a number at dose {where}; no ranking from it")
+
+    verdict = rules.judge(post)
+    choice = how.choose(post, utility, u, verdict.ok)
+    rivals = choice.rivals
+    shaky = verdict.ok ^ verdict.ok
+    for dose in u[names.DOSE].to_numpy():
+        # a verdict within its Monte Carlo error: would the other verdict change the choice?
+        turn = ~verdict.firm & (verdict.firm[names.DOSE] == dose)
+        if not bool(turn.any()):
+            continue
+        other = how.choose(post, utility, u, verdict.ok ^ turn)
+        changed = (other.chosen != choice.chosen) | (other.rivals & turn)
+        shaky = shaky | (turn & changed.any(names.DOSE))
+    table = _table(post, utility, u, verdict, choice)
+    table["rival"], table["contested_rule"] = rivals, shaky
+    any_dose = choice.chosen.any(names.DOSE)
+    open_ = rivals.any(names.DOSE) | shaky.any(names.DOSE)
+    status = xr.where(open_, UNRESOLVED, xr.where(any_dose, RECOMMENDED, NONE))
+    leading = table[names.DOSE].where(choice.chosen).max(names.DOSE)
+    recommended = leading.where(~open_)
+    table.attrs.update(
+        interval=INTERVAL,
+        criterion=str(how),
+        rules=str(rules),
+        unit=str(post.draws[names.DOSE].attrs.get("units", "")),
+        stamps="\n".join(stamps),
+        default_rule="no rule spoke of untried doses: only doses that treated a patient" * added,
+    )
+    said = [
+        prose.answer(part, str(status.sel(at).item()), float(leading.sel(at)))
+        for at, part in prose.each(table)
+    ]
+    return Decision(
+        table=table,
+        recommended=recommended,
+        leading=leading,
+        status=status,
+        headline="\n".join(head for head, _ in said),
+        text="\n".join(f"{head} {rest}" for head, rest in said),
+        stamps=tuple(stamps),
+        utility=utility,
+        rules=rules,
+        criterion=how,
+    )
+
+
+def _criterion(criterion: str | Criterion) -> Criterion:
+    if not isinstance(criterion, str):
+        return criterion
+    if criterion not in CRITERIA:
+        raise DoseOptError(
+            f"unknown criterion '{criterion}'", hint=did_you_mean(criterion, list(CRITERIA))
+        )
+    try:
+        return CRITERIA[criterion]()  # type: ignore[no-any-return]
+    except TypeError:
+        raise DoseOptError(
+            f"criterion '{criterion}' needs numbers: pass it as {CRITERIA[criterion].__name__}(...)"
+        ) from None
+
+
+def _table(
+    post: Posterior, utility: Utility, u: xr.DataArray, verdict: Verdict, choice: Choice
+) -> xr.Dataset:
+    """Everything that a table, figure or report prints about the doses, each with its error."""
+    everyone = xr.ones_like(verdict.ok)
+    best_all = best_in_each_draw(u, everyone)
+    best_admissible = best_in_each_draw(u, verdict.ok)
+    plug_in, influence = utility_of_means(post, utility)
+    treated = post.seen[names.N_TREATED]
+    columns: dict[str, xr.DataArray] = {names.N_TREATED: treated, "untried": treated == 0}
+    for name in dict.fromkeys([names.P_TOX, names.P_EFF, *utility.reads]):
+        if name in post.draws:
+            columns |= _summary(post, name, post[name])
+    columns |= _summary(post, "utility", u)
+    columns |= {
+        "utility_of_means": plug_in,
+        "utility_of_means_mcse": post.mcse(influence),
+        "admissible": verdict.ok,
+        "admissible_resolved": verdict.firm,
+        "criterion": choice.value,
+        "criterion_mcse": choice.mcse,
+        "chosen": choice.chosen,
+        "tie": choice.ties,
+        "prob_obd": post.prob(best_all),
+        "prob_obd_mcse": post.mcse(best_all),
+        "prob_obd_admissible": post.prob(best_admissible),
+        "prob_obd_admissible_mcse": post.mcse(best_admissible).where(verdict.ok, 0.0),
+    }
+    # highest first; the lower dose first among equals, as the choice itself does
+    order = choice.order.where(verdict.ok)
+    above = (order.rename({names.DOSE: "_other"}) > order).sum("_other")
+    level = xr.ones_like(order).cumsum(names.DOSE)
+    equal = (order.rename({names.DOSE: "_other"}) == order) & (
+        level.rename({names.DOSE: "_other"}) < level
+    )
+    columns["rank"] = (1 + above + equal.sum("_other")).where(verdict.ok)  # inadmissible: no rank
+    nothing = xr.full_like(plug_in, np.nan)
+    rules = [f.rule for f in verdict.findings]
+    blocks = {
+        "limit_prob": [nothing if f.estimate is None else f.estimate for f in verdict.findings],
+        "limit_prob_mcse": [nothing if f.mcse is None else f.mcse for f in verdict.findings],
+        "limit_ok": [f.ok for f in verdict.findings],
+        "limit_resolved": [f.firm for f in verdict.findings],
+    }
+    table = xr.Dataset(columns)
+    for name, parts in blocks.items():
+        table[name] = xr.concat(parts, dim="rule", coords="minimal", compat="override")
+    limits = [np.nan if f.threshold is None else f.threshold for f in verdict.findings]
+    table["limit"] = ("rule", limits)
+    return table.assign_coords(rule=rules)
+
+
+def _summary(post: Posterior, name: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
+    tail = (1 - INTERVAL) / 2
+    found = {name: post.expect(x), f"{name}_mcse": post.mcse(x)}
+    for end, q in (("low", tail), ("high", 1 - tail)):
+        found[f"{name}_{end}"] = post.quantile(x, q)
+        found[f"{name}_{end}_mcse"] = post.mcse(x, q=q)
+    return found

@@ -1,0 +1,232 @@
+"""The decision in words and in a text table, from the decision's own numbers."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from doseopt_bayes import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import xarray as xr
+
+__all__ = ["answer", "each", "error", "probability", "reasons", "text_table", "value"]
+
+
+def probability(p: float) -> str:
+    """Two decimals, and never a 0 or a 1 that draws cannot know.
+
+    Examples
+    --------
+    >>> probability(0.417), probability(0.0004), probability(0.9999)
+    ('0.42', '<0.01', '>0.99')
+    """
+    if math.isnan(p):
+        return "-"
+    if p < 0.005:
+        return "<0.01"
+    return ">0.99" if p > 0.995 else f"{p:.2f}"
+
+
+def error(mcse: float) -> str:
+    """Return a Monte Carlo error with one significant digit.
+
+    Examples
+    --------
+    >>> error(0.00423), error(0.000042)
+    ('0.004', '<0.0001')
+    """
+    if math.isnan(mcse):
+        return "-"
+    if mcse < 0.0001:
+        return "<0.0001"
+    return f"{mcse:.{max(1, -math.floor(math.log10(mcse)))}f}"
+
+
+def value(x: float) -> str:
+    """Return a utility with three decimals."""
+    return "-" if math.isnan(x) else f"{x:.3f}"
+
+
+def each(table: xr.Dataset) -> Iterator[tuple[dict[str, object], xr.Dataset]]:
+    """Yield the table of each combination of dims other than dose and rule (one when there are none)."""
+    extra = [d for d in table["utility"].dims if d != names.DOSE]
+    for labels in itertools.product(*(table[d].to_numpy() for d in extra)):
+        at = {str(d): label for d, label in zip(extra, labels, strict=True)}
+        yield at, table.sel(at)
+
+
+def _dose(dose: float, table: xr.Dataset) -> str:
+    return f"{dose:g} {table.attrs.get('unit', '')}".rstrip()
+
+
+def text_table(table: xr.Dataset) -> str:
+    """Return the ranked doses as fixed-width text; the interval and the errors are said below it."""
+    lines = []
+    for at, part in each(table):
+        if at:
+            lines.append(", ".join(f"{k} {v}" for k, v in at.items()))
+        unit = table.attrs.get("unit", "")
+        head = ["rank", f"dose {unit}".rstrip(), "n", "p_tox (95 % CrI)", "p_eff (95 % CrI)",
+                "utility ±MCSE", "Pr(OBD) all", "Pr(OBD) adm.", "admissible"]  # fmt: skip
+        rows = [head]
+        ranked = part["rank"].fillna(np.inf).to_numpy()
+        for i in np.argsort(ranked, kind="stable"):
+            row = part.isel({names.DOSE: int(i)})
+            rows.append(_cells(row))
+        widths = [max(len(r[i]) for r in rows) for i in range(len(head))]
+        lines += [
+            "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows
+        ]
+    worst = max(float(table[v].max()) for v in ("prob_obd_mcse", "prob_obd_admissible_mcse"))
+    lines.append(
+        "CrI: equal-tailed credible interval. Pr(OBD): probability of the highest utility, among all "
+        f"doses and among admissible ones (MCSE at most {error(worst)}). * untried dose."
+    )
+    return "\n".join(lines)
+
+
+def _cells(row: xr.Dataset) -> list[str]:
+    def interval(name: str) -> str:
+        if name not in row:
+            return "-"
+        low, high = (probability(float(row[f"{name}_{end}"])) for end in ("low", "high"))
+        return f"{probability(float(row[name]))} ({low} to {high})"
+
+    rank = float(row["rank"])
+    doubt = "" if bool(row["admissible_resolved"]) else " (not resolved)"
+    return [
+        "-" if math.isnan(rank) else f"{rank:.0f}",
+        f"{float(row[names.DOSE]):g}" + "*" * bool(row["untried"]),
+        f"{int(row[names.N_TREATED])}",
+        interval(names.P_TOX),
+        interval(names.P_EFF),
+        f"{value(float(row['utility']))} ±{error(float(row['utility_mcse']))}",
+        probability(float(row["prob_obd"])),
+        probability(float(row["prob_obd_admissible"])) if bool(row["admissible"]) else "-",
+        ("yes" if bool(row["admissible"]) else "no") + doubt,
+    ]
+
+
+def reasons(table: xr.Dataset) -> list[str]:
+    """Say for each dose of a table without extra dims why it is admissible or not."""
+    said = []
+    for i in range(table.sizes[names.DOSE]):
+        row = table.isel({names.DOSE: i})
+        kept = "admissible" if bool(row["admissible"]) else "not admissible"
+        wrong = []
+        for j in range(table.sizes["rule"]):
+            at = row.isel(rule=j)
+            estimate, limit = float(at["limit_prob"]), float(at["limit"])
+            doubt = "" if bool(at["limit_resolved"]) else ", not resolved"
+            rule = str(at["rule"].item())
+            if bool(at["limit_ok"]) and not doubt:
+                continue
+            if math.isnan(estimate):
+                wrong.append(f"fails '{rule}'")
+            else:
+                mcse = error(float(at["limit_prob_mcse"]))
+                event = rule.rsplit(" > ", 1)[0]
+                wrong.append(f"{event} = {estimate:.3f} (MCSE {mcse}) must exceed {limit:g}{doubt}")
+        said.append("; ".join([kept, *wrong]))
+    return said
+
+
+def answer(table: xr.Dataset, status: str, leading: float) -> tuple[str, str]:
+    """Return the headline and the rest of the paragraph, for a table without extra dims."""
+    if math.isnan(leading):
+        why = "; ".join(
+            f"{_dose(float(d), table)}: {r}"
+            for d, r in zip(table[names.DOSE].to_numpy(), reasons(table), strict=True)
+        )
+        head = "No dose is recommended: none is admissible."
+        if status == "not resolved":
+            head = f"{head} {_not_resolved(table, leading)}"
+        return head, f"{why[:1].upper()}{why[1:]}."
+    row = table.sel({names.DOSE: leading})
+    if status == "not resolved":
+        head = _not_resolved(table, leading)
+    else:
+        head = (
+            f"{_dose(leading, table)} is recommended: of the admissible doses, the criterion "
+            f"'{table.attrs['criterion']}' chooses it; its posterior mean utility is "
+            f"{value(float(row['utility']))} (MCSE {error(float(row['utility_mcse']))})."
+        )
+    said = _runner_up(table, leading)
+    said.append(
+        f"The probability that {_dose(leading, table)} has the highest utility is "
+        f"{probability(float(row['prob_obd_admissible']))} among the admissible doses and "
+        f"{probability(float(row['prob_obd']))} among all doses."
+    )
+    said += _another_is_likelier(table, leading) + _cautions(table, leading)
+    return head, " ".join(said)
+
+
+def _runner_up(table: xr.Dataset, leading: float) -> list[str]:
+    others = table["utility"].where(table["admissible"] & (table[names.DOSE] != leading))
+    if bool(others.isnull().all()):
+        return ["It is the only admissible dose."]
+    second = table.isel({names.DOSE: int(others.argmax(names.DOSE))})
+    utility, mcse = float(second["utility"]), error(float(second["utility_mcse"]))
+    near = _dose(float(second[names.DOSE]), table)
+    return [f"The best other admissible dose is {near}, with {value(utility)} (MCSE {mcse})."]
+
+
+def _another_is_likelier(table: xr.Dataset, leading: float) -> list[str]:
+    """Say why the dose that is most probably the best one overall is not the answer."""
+    i = int(table["prob_obd"].argmax(names.DOSE))
+    likeliest = table.isel({names.DOSE: i})
+    if float(likeliest[names.DOSE]) == leading:
+        return []
+    untried = " untried" * bool(likeliest["untried"])
+    why = (
+        "it is admissible, but the criterion is another one"
+        if bool(likeliest["admissible"])
+        else f"it is {reasons(table)[i]}".replace("; ", " because it ", 1)
+    )
+    said = (
+        f"The{untried} dose {_dose(float(likeliest[names.DOSE]), table)} has the highest "
+        f"unconditional Pr(OBD), {probability(float(likeliest['prob_obd']))} "
+        f"(MCSE {error(float(likeliest['prob_obd_mcse']))}); {why}."
+    )
+    return [said]
+
+
+def _cautions(table: xr.Dataset, leading: float) -> list[str]:
+    row = table.sel({names.DOSE: leading})
+    said = []
+    if bool(row["untried"]):
+        tried = table[names.DOSE].where(~table["untried"], drop=True).to_numpy()
+        doses = ", ".join(f"{d:g}" for d in tried) or "none"
+        said.append(
+            f"No patient has received {_dose(leading, table)} (tried: {doses}): it is extrapolated."
+        )
+    if bool(table["tie"].any()):
+        equal = ", ".join(
+            f"{d:g}" for d in table[names.DOSE].where(table["tie"], drop=True).to_numpy()
+        )
+        said.append(f"Tied with {equal} in every draw; the lowest dose is taken.")
+    return said
+
+
+def _not_resolved(table: xr.Dataset, leading: float) -> str:
+    why = []
+    for name, reason in (
+        ("rival", "within Monte Carlo error of the leading dose"),
+        (
+            "contested_rule",
+            "admissible or not within Monte Carlo error, and that changes the answer",
+        ),
+    ):
+        doses = table[names.DOSE].where(table[name], drop=True).to_numpy()
+        why += [f"{_dose(float(d), table)} is {reason}" for d in doses]
+    lead = "" if math.isnan(leading) else f" {_dose(leading, table)} leads, but"
+    return (
+        f"Not resolved by these draws:{lead} {'; '.join(why)}. "
+        "More draws may resolve it; the next data may matter more."
+    )

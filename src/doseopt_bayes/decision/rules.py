@@ -1,0 +1,305 @@
+"""Admissibility: values that combine with & and |, judge every dose and speak protocol prose."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+import xarray as xr
+
+from doseopt_bayes import names
+from doseopt_bayes.decision.utility import percent_hint
+from doseopt_bayes.errors import DoseOptError
+
+if TYPE_CHECKING:
+    from doseopt_bayes.inference.posterior import Posterior
+
+__all__ = [
+    "RESOLVED",
+    "RULES",
+    "Active",
+    "AnyDose",
+    "Finding",
+    "NoSkipping",
+    "Rule",
+    "Tolerable",
+    "TriedOnly",
+    "Verdict",
+]
+
+RESOLVED: Final = 3.0
+"""A probability or a gap is resolved when it is more than this many Monte Carlo errors away."""
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What one elementary rule found at each dose.
+
+    Parameters
+    ----------
+    rule
+        The rule in words.
+    ok, firm
+        As in :class:`Verdict`.
+    estimate, mcse, threshold
+        Posterior probability, its Monte Carlo error and what it must exceed; ``None`` for a rule
+        that needs no probability.
+    """
+
+    rule: str
+    ok: xr.DataArray
+    firm: xr.DataArray
+    estimate: xr.DataArray | None = None
+    mcse: xr.DataArray | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """Judgement of every dose by one rule or by a combination.
+
+    Parameters
+    ----------
+    ok
+        Whether each dose passes, by the estimates.
+    firm
+        Whether that would stand if each probability moved by ``RESOLVED`` Monte Carlo errors.
+    findings
+        The elementary rules behind it.
+    """
+
+    ok: xr.DataArray
+    firm: xr.DataArray
+    findings: tuple[Finding, ...]
+
+
+class Rule:
+    """Base of the rules: gives them ``&`` and ``|``. A rule is a frozen value; ``str`` is its prose."""
+
+    def judge(self, post: Posterior) -> Verdict:
+        """Judge every dose of `post`."""
+        raise TypeError(f"{type(self).__name__} does not judge")
+
+    @property
+    def leaves(self) -> tuple[Rule, ...]:
+        """Return the elementary rules that it is made of."""
+        return (self,)
+
+    def __and__(self, other: Rule) -> Rule:
+        return Both(self, other)
+
+    def __or__(self, other: Rule) -> Rule:
+        return Either(self, other)
+
+
+@dataclass(frozen=True)
+class Both(Rule):
+    """Admissible when both rules say so."""
+
+    left: Rule
+    right: Rule
+
+    @property
+    def leaves(self) -> tuple[Rule, ...]:
+        """Return the elementary rules that it is made of."""
+        return (*self.left.leaves, *self.right.leaves)
+
+    def judge(self, post: Posterior) -> Verdict:
+        """Judge every dose of `post`."""
+        a, b = self.left.judge(post), self.right.judge(post)
+        firm = (a.firm & b.firm) | (a.firm & ~a.ok) | (b.firm & ~b.ok)
+        return Verdict(a.ok & b.ok, firm, a.findings + b.findings)
+
+    def __str__(self) -> str:
+        sides = (f"({r})" if isinstance(r, Either) else str(r) for r in (self.left, self.right))
+        return "; and ".join(sides)
+
+
+@dataclass(frozen=True)
+class Either(Rule):
+    """Admissible when at least one of the two rules says so."""
+
+    left: Rule
+    right: Rule
+
+    @property
+    def leaves(self) -> tuple[Rule, ...]:
+        """Return the elementary rules that it is made of."""
+        return (*self.left.leaves, *self.right.leaves)
+
+    def judge(self, post: Posterior) -> Verdict:
+        """Judge every dose of `post`."""
+        a, b = self.left.judge(post), self.right.judge(post)
+        firm = (a.firm & b.firm) | (a.firm & a.ok) | (b.firm & b.ok)
+        return Verdict(a.ok | b.ok, firm, a.findings + b.findings)
+
+    def __str__(self) -> str:
+        sides = (f"({r})" if isinstance(r, Both) else str(r) for r in (self.left, self.right))
+        return " or ".join(sides)
+
+
+def _check_probabilities(rule: object, **values: float) -> None:
+    for name, value in values.items():
+        if not (isinstance(value, int | float) and math.isfinite(value) and 0 < value < 1):
+            raise DoseOptError(
+                f"{type(rule).__name__}: {name} = {value!r} must lie strictly between 0 and 1",
+                hint=percent_hint(value) if isinstance(value, int | float) else "give a number",
+            )
+
+
+def _beyond(
+    rule: Rule,
+    post: Posterior,
+    variable: str,
+    side: Literal["<", ">"],
+    limit: float,
+    certainty: float,
+) -> Verdict:
+    draws = post[variable]
+    event = draws < limit if side == "<" else draws > limit
+    estimate, mcse = post.prob(event), post.mcse(event)
+    firm = abs(estimate - certainty) > RESOLVED * mcse
+    ok = estimate > certainty
+    return Verdict(ok, firm, (Finding(str(rule), ok, firm, estimate, mcse, certainty),))
+
+
+@dataclass(frozen=True)
+class Tolerable(Rule):
+    """Pr(p_tox < limit) > certainty.
+
+    Parameters
+    ----------
+    limit
+        Highest tolerable probability of toxicity, in (0, 1).
+    certainty
+        Posterior probability that must be exceeded, in (0, 1).
+
+    Examples
+    --------
+    >>> print(Tolerable(0.3, certainty=0.1) & Active(0.5, certainty=0.1))
+    Pr(p_tox < 0.3) > 0.1; and Pr(p_eff > 0.5) > 0.1
+    """
+
+    limit: float
+    certainty: float
+
+    def __post_init__(self) -> None:
+        _check_probabilities(self, limit=self.limit, certainty=self.certainty)
+
+    def judge(self, post: Posterior) -> Verdict:
+        """Judge every dose of `post`."""
+        return _beyond(self, post, names.P_TOX, "<", self.limit, self.certainty)
+
+    def __str__(self) -> str:
+        return f"Pr(p_tox < {self.limit:g}) > {self.certainty:g}"
+
+
+@dataclass(frozen=True)
+class Active(Rule):
+    """Pr(p_eff > limit) > certainty.
+
+    Parameters
+    ----------
+    limit
+        Lowest useful probability of efficacy, in (0, 1).
+    certainty
+        Posterior probability that must be exceeded, in (0, 1).
+    """
+
+    limit: float
+    certainty: float
+
+    def __post_init__(self) -> None:
+        _check_probabilities(self, limit=self.limit, certainty=self.certainty)
+
+    def judge(self, post: Posterior) -> Verdict:
+        """Judge every dose of `post`."""
+        return _beyond(self, post, names.P_EFF, ">", self.limit, self.certainty)
+
+    def __str__(self) -> str:
+        return f"Pr(p_eff > {self.limit:g}) > {self.certainty:g}"
+
+
+class _AboutUntried(Rule):
+    """Rules that say which untried doses may be recommended; a decision always has one."""
+
+    def reach(self, tried: xr.DataArray) -> xr.DataArray:
+        """Return which doses may be recommended, given which were tried."""
+        raise TypeError(f"{type(self).__name__} does not reach")
+
+    def judge(self, post: Posterior) -> Verdict:
+        """Judge every dose of `post`."""
+        ok = self.reach(post.seen[names.N_TREATED] > 0)
+        firm = xr.ones_like(ok)
+        return Verdict(ok, firm, (Finding(str(self), ok, firm),))
+
+
+@dataclass(frozen=True)
+class TriedOnly(_AboutUntried):
+    """Only doses that treated at least one patient. The default of every decision."""
+
+    def reach(self, tried: xr.DataArray) -> xr.DataArray:
+        """Return the tried doses."""
+        return tried
+
+    def __str__(self) -> str:
+        return "treated at least one patient"
+
+
+@dataclass(frozen=True)
+class NoSkipping(_AboutUntried):
+    """Not more than `levels` candidate doses below or above the range that was tried (EffTox).
+
+    Parameters
+    ----------
+    levels
+        Number of untried candidate doses that may be stepped to at once, >= 1.
+    """
+
+    levels: int = 1
+
+    def __post_init__(self) -> None:
+        if isinstance(self.levels, bool) or not isinstance(self.levels, int) or self.levels < 1:
+            raise DoseOptError(f"NoSkipping: levels = {self.levels!r} must be an integer >= 1")
+
+    def reach(self, tried: xr.DataArray) -> xr.DataArray:
+        """Return the doses within `levels` of the tried range; none when nothing was tried."""
+        position = xr.ones_like(tried, dtype=int).cumsum(names.DOSE)
+        low = position.where(tried).min(names.DOSE) - self.levels
+        high = position.where(tried).max(names.DOSE) + self.levels
+        return (position >= low) & (position <= high)
+
+    def __str__(self) -> str:
+        return f"not more than {self.levels} level(s) below or above the tried doses"
+
+
+@dataclass(frozen=True)
+class AnyDose(_AboutUntried):
+    """Any candidate dose, however far from the tried ones. Write it down to mean it."""
+
+    about: ClassVar[str] = "any candidate dose, tried or not"
+
+    def reach(self, tried: xr.DataArray) -> xr.DataArray:
+        """Return all doses."""
+        return xr.ones_like(tried)
+
+    def __str__(self) -> str:
+        return self.about
+
+
+RULES: Final[dict[str, type[Rule]]] = {
+    "tolerable": Tolerable,
+    "active": Active,
+    "tried_only": TriedOnly,
+    "no_skipping": NoSkipping,
+    "any_dose": AnyDose,
+}
+"""Rules by the name that a specification file uses."""
+
+
+def with_untried_rule(rules: Rule) -> tuple[Rule, bool]:
+    """Return the rules with one about untried doses, and whether it had to be added."""
+    if any(isinstance(r, _AboutUntried) for r in rules.leaves):
+        return rules, False
+    return rules & TriedOnly(), True

@@ -1,0 +1,1 @@
+"""The report, its files and the proof that they are the ones that were written."""

@@ -1,0 +1,211 @@
+"""The tables of the report: text cells made from the analysis, with what each means below it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from doseopt_bayes import names
+from doseopt_bayes.data.observed import observed_rates
+from doseopt_bayes.decision import prose
+from doseopt_bayes.inference.prior import prior_table
+from doseopt_bayes.plots.posterior import data_prior_posterior
+
+if TYPE_CHECKING:
+    from doseopt_bayes.analysis import Analysis
+
+__all__ = [
+    "Table",
+    "diagnostics",
+    "disposition",
+    "limits",
+    "observed",
+    "parameters",
+    "prior",
+    "ranking",
+]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Parameters
+    ----------
+    title, note
+        What it shows, and what its abbreviations and numbers mean.
+    columns, rows
+        Cells as they are printed.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def _dose_head(analysis: Analysis) -> str:
+    return f"Dose ({analysis.data.unit})" if analysis.data.unit else "Dose"
+
+
+def disposition(analysis: Analysis) -> Table:
+    """T1: patients read, analysed and excluded by each rule, per endpoint and dose."""
+    frame = analysis.data.disposition
+    rows = []
+    for row in frame.itertuples(index=False):
+        cells = ["unknown" if isinstance(x, float) and np.isnan(x) else
+                 f"{x:g}" if isinstance(x, int | float) else str(x) for x in row]  # fmt: skip
+        rows.append(tuple(cells))
+    heads = {
+        "endpoint": "Endpoint",
+        "dose": _dose_head(analysis),
+        "read": "Read",
+        "analysed": "Analysed",
+    }
+    columns = tuple(heads.get(str(c), f"Excluded: {c}") for c in frame.columns)
+    excluded = frame[[c for c in frame.columns if c not in heads]].to_numpy().sum()
+    note = f"Read = analysed + excluded, in every row. Excluded over all rows: {int(excluded)}."
+    return Table("Disposition of patients", columns, tuple(rows), note)
+
+
+def observed(analysis: Analysis) -> Table:
+    """T2: observed outcomes by dose and endpoint, with exact intervals."""
+    rates = observed_rates(analysis.data)
+    rows = []
+    for dose in rates[names.DOSE].to_numpy():
+        cells = [f"{dose:g}", f"{int(analysis.data.counts[names.N_TREATED].sel(dose=dose))}"]
+        for endpoint in rates[names.ENDPOINT].to_numpy():
+            at = rates.sel({names.DOSE: dose, names.ENDPOINT: endpoint})
+            x, n = int(at[names.EVENTS]), int(at[names.N])
+            low, high = float(at["low"]), float(at["high"])
+            cells.append(f"{x}/{n}" + (f" = {x / n:.1%} ({low:.1%} to {high:.1%})" if n else ""))
+        rows.append(tuple(cells))
+    columns = (_dose_head(analysis), "Treated", *map(str, rates[names.ENDPOINT].to_numpy()))
+    note = "Patients with the event / patients analysed; exact (Clopper-Pearson) 95 % interval."
+    return Table("Observed outcomes", columns, tuple(rows), note)
+
+
+def ranking(analysis: Analysis) -> Table:
+    """T5: the ranked doses."""
+    table = analysis.decision.table
+    order = np.argsort(table["rank"].fillna(np.inf).to_numpy(), kind="stable")
+    rows = []
+    for i in order:
+        row = table.isel({names.DOSE: int(i)})
+        number = {str(v): float(x) for v, x in row.data_vars.items() if x.ndim == 0}
+        rows.append(
+            (
+                "-" if np.isnan(number["rank"]) else f"{number['rank']:.0f}",
+                f"{float(row[names.DOSE]):g}" + (" (untried)" if bool(row["untried"]) else ""),
+                f"{int(row[names.N_TREATED])}",
+                *(_estimate(number, v, prose.probability) for v in (names.P_TOX, names.P_EFF)),
+                _estimate(number, "utility", prose.value),
+                f"{prose.value(number['criterion'])} ± {prose.error(number['criterion_mcse'])}",
+                _probability(number, "prob_obd"),
+                _probability(number, "prob_obd_admissible") if bool(row["admissible"]) else "-",
+                "yes" if bool(row["admissible"]) else "no",
+            )
+        )
+    columns = ("Rank", _dose_head(analysis), "n", "p_tox", "p_eff", "Utility", "Criterion",
+               "Pr(OBD), all", "Pr(OBD), admissible", "Admissible")  # fmt: skip
+    note = (
+        "Posterior mean ± Monte Carlo standard error (equal-tailed 95 % credible interval). "
+        f"Criterion: {table.attrs['criterion']}. Pr(OBD): posterior probability of the highest utility, "
+        "over all candidate doses and over the admissible ones. n: patients treated. "
+        "Errors of the interval ends are in decision.csv."
+    )
+    return Table("Ranked doses", columns, tuple(rows), note)
+
+
+def _estimate(number: dict[str, float], name: str, write: object) -> str:
+    if name not in number:
+        return "-"
+    text = [write(number[f"{name}{end}"]) for end in ("", "_low", "_high")]  # type: ignore[operator]
+    return f"{text[0]} ± {prose.error(number[f'{name}_mcse'])} ({text[1]} to {text[2]})"
+
+
+def _probability(number: dict[str, float], name: str) -> str:
+    return f"{prose.probability(number[name])} ± {prose.error(number[f'{name}_mcse'])}"
+
+
+def limits(analysis: Analysis) -> Table:
+    """Admissibility of each dose by each rule."""
+    table = analysis.decision.table
+    rows = []
+    for i, (dose, why) in enumerate(
+        zip(table[names.DOSE].to_numpy(), prose.reasons(table), strict=True)
+    ):
+        cells = [f"{dose:g}"]
+        for j in range(table.sizes["rule"]):
+            at = table.isel({names.DOSE: i, "rule": j})
+            verdict = "pass" if bool(at["limit_ok"]) else "FAIL"
+            if not bool(at["limit_resolved"]):
+                verdict += ", not resolved"
+            estimate, mcse = float(at["limit_prob"]), float(at["limit_prob_mcse"])
+            measured = "" if np.isnan(estimate) else f"{estimate:.3f} ± {prose.error(mcse)}: "
+            cells.append(measured + verdict)
+        rows.append((*cells, why))
+    columns = (_dose_head(analysis), *map(str, table["rule"].to_numpy()), "Verdict")
+    note = f"Rule: {table.attrs['rules']}. Posterior probability ± Monte Carlo standard error."
+    if table.attrs["default_rule"]:
+        note += f" Added by default: {table.attrs['default_rule']}."
+    return Table("Admissibility", columns, tuple(rows), note)
+
+
+def prior(analysis: Analysis) -> Table:
+    """What the priors imply at each dose before the data."""
+    frame = prior_table(analysis.posterior.tree)
+    rows = [
+        (str(r[1]), f"{r[2]:g}", f"{r[3]:.3g}", f"{r[4]:.2g} to {r[5]:.2g}", f"{r[6]:.0%}")
+        for r in frame.itertuples()
+    ]
+    columns = ("Probability", _dose_head(analysis), "Prior median", "95 % interval",
+               "Mass outside 0.01 to 0.99")  # fmt: skip
+    n = analysis.posterior.tree["prior"].sizes[names.DRAW]
+    note = f"From {n} draws of the prior; equal-tailed interval."
+    return Table("Prior of the probabilities", columns, tuple(rows), note)
+
+
+def parameters(analysis: Analysis) -> Table:
+    """T4: parameters with prior, posterior and diagnostics."""
+    numbers = data_prior_posterior(analysis.posterior)
+    measures = analysis.posterior.diagnostics.table
+    priors = analysis.spec.model.priors
+    rows = []
+    for name, stated in priors.items():
+        at = numbers.sel(parameter=name)
+        check = measures.sel(quantity=name)
+        rows.append(
+            (
+                name,
+                str(stated),
+                f"{float(at['posterior_mean']):.3f} ± {prose.error(float(at['posterior_mcse']))}",
+                f"{float(at['posterior_sd']):.3f}",
+                f"{float(at['posterior_low']):.3f} to {float(at['posterior_high']):.3f}",
+                f"{float(at['sd_ratio']):.2f}",
+                f"{float(check.sel(measure='rhat')):.4f}",
+                f"{float(check.sel(measure='ess_bulk')):.0f}",
+                f"{float(check.sel(measure='ess_tail')):.0f}",
+            )
+        )
+    columns = ("Parameter", "Prior", "Posterior mean", "sd", "95 % interval", "sd / prior sd",
+               "R-hat", "ESS bulk", "ESS tail")  # fmt: skip
+    note = (
+        "Logit scale, per unit of log dose. Mean ± Monte Carlo standard error; equal-tailed interval. "
+        "A ratio of standard deviations near 1 says that the data do not inform the parameter."
+    )
+    return Table("Parameters", columns, tuple(rows), note)
+
+
+def diagnostics(analysis: Analysis) -> Table:
+    """Every condition of the gate."""
+    rows = [
+        (c.name, c.measured, c.limit, "pass" if c.passed else "FAIL")
+        for c in analysis.posterior.diagnostics.checks
+    ]
+    note = "Over every free parameter and every probability of toxicity and efficacy."
+    return Table(
+        "Sampler diagnostics", ("Check", "Measured", "Limit", "Verdict"), tuple(rows), note
+    )

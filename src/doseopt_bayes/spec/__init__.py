@@ -1,0 +1,1 @@
+"""The specification file: a pre-specified analysis that a clinician can read."""

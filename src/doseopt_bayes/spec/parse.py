@@ -1,0 +1,160 @@
+"""From the TOML file to the parts of a specification, with every problem of the file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Final
+
+from doseopt_bayes.data.columns import CountColumns, PatientColumns
+from doseopt_bayes.decision import UTILITIES
+from doseopt_bayes.decision.criteria import CRITERIA
+from doseopt_bayes.decision.rules import RULES, Rule
+from doseopt_bayes.errors import DoseOptError, Problem, did_you_mean
+from doseopt_bayes.models import MODELS, DoseModel
+from doseopt_bayes.spec.build import Builder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Columns", "Sampler", "parse_file"]
+
+Columns = PatientColumns | CountColumns
+SCHEMA: Final = 1
+WORDS: Final = ("id", "version", "title", "question")
+SECTIONS: Final = ("schema", *WORDS, "data", "model", "utility", "rule", "decision", "sampler")
+READERS: Final[dict[str, type]] = {"patients": PatientColumns, "counts": CountColumns}
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Sampler settings of a specification.
+
+    Parameters
+    ----------
+    seed
+        Non-negative integer; a pre-specified analysis has one.
+    name
+        ``"nutpie"`` or ``"pymc"``.
+    draws, tune, chains
+        As in :func:`~doseopt_bayes.inference.nuts.fit`.
+    """
+
+    seed: int
+    name: str = "nutpie"
+    draws: int = 2500
+    tune: int = 1000
+    chains: int = 4
+
+    def __post_init__(self) -> None:
+        if self.name not in ("nutpie", "pymc"):
+            raise DoseOptError(
+                f"unknown sampler '{self.name}'", hint=did_you_mean(self.name, ("nutpie", "pymc"))
+            )
+        if self.seed < 0:
+            raise DoseOptError(f"seed = {self.seed} must be >= 0")
+        if self.draws < 1000 or self.chains < 4 or self.tune < 100:
+            raise DoseOptError(
+                f"draws = {self.draws}, tune = {self.tune}, chains = {self.chains}: the diagnostics "
+                "gate needs at least 1000 draws in each of 4 chains, and 100 steps to tune"
+            )
+
+
+def parse_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
+    """Read a specification file.
+
+    Parameters
+    ----------
+    path
+        TOML file.
+
+    Returns
+    -------
+    parts, problems
+        ``id``, ``version``, ``title``, ``question``, ``source``, ``columns``, ``model``,
+        ``utility``, ``rules``, ``criterion``, ``sampler`` and ``hash``; a part with problems is
+        ``None``, and a file that cannot be read has no parts.
+    """
+    build = Builder(path.name)
+    try:
+        parsed = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        build.problem("", None, f"specification '{path}' does not exist", "check the path")
+        return {}, build.problems
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        build.problem("", None, f"not valid TOML: {e}", "mend the line that is named")
+        return {}, build.problems
+    top = build.table(parsed, "", SECTIONS)
+    if top.get("schema") != SCHEMA:
+        rule = f"this version reads schema {SCHEMA}"
+        build.problem("schema", top.get("schema"), rule, f"schema = {SCHEMA}", code="DOB-F12")
+    parts: dict[str, Any] = {k: build.text(top.get(k, ""), k) for k in WORDS}
+    for name in ("id", "version"):
+        if not parts[name]:
+            build.problem(name, None, f"'{name}' is missing", f'add {name} = "..."')
+    model = build.kind(MODELS, top.get("model"), "model")
+    parts |= {
+        "model": model,
+        "utility": build.kind(UTILITIES, top.get("utility"), "utility"),
+        "rules": _rules(build, top.get("rule")),
+        "criterion": build.kind(CRITERIA, top.get("decision"), "decision", key="criterion"),
+        "sampler": build.value(Sampler, top.get("sampler", {}), "sampler"),
+        "hash": _hash(parsed),
+    }
+    parts["columns"], parts["source"] = _columns(build, top.get("data"), model)
+    return parts, build.problems
+
+
+def _columns(build: Builder, parsed: Any, model: DoseModel | None) -> tuple[Columns | None, str]:
+    """Column roles, with the doses and the unit of the model."""
+    if parsed is None:
+        return None, ""
+    keys = dict(parsed) if isinstance(parsed, dict) else {}
+    source = build.text(keys.pop("source", ""), "data.source")
+    for name in ("doses", "unit"):
+        if name in keys:
+            rule = f"'{name}' is said once, in [model]"
+            build.problem(f"data.{name}", keys.pop(name), rule, "remove it here")
+    known = {"doses": model.doses, "unit": model.unit} if model else {"doses": (), "unit": ""}
+    return build.kind(READERS, keys or parsed, "data", given=known), source
+
+
+def _rules(build: Builder, parsed: Any) -> Rule | None:
+    if not isinstance(parsed, list) or not parsed:
+        repair = "add at least one [[rule]], for example kind = 'tolerable'"
+        build.problem("rule", None, "no admissibility rule is given", repair)
+        return None
+    built = [_rule(build, p, f"rule[{i}]") for i, p in enumerate(parsed)]
+    rules = [r for r in built if r is not None]
+    return reduce(lambda a, b: a & b, rules) if len(rules) == len(built) else None
+
+
+def _rule(build: Builder, parsed: Any, at: str) -> Rule | None:
+    if isinstance(parsed, dict) and parsed.get("kind") == "any_of":
+        inner = build.table(parsed, at, ("kind", "rules")).get("rules", [])
+        built = [_rule(build, p, f"{at}.rules[{i}]") for i, p in enumerate(inner)]
+        rules = [r for r in built if r is not None]
+        if not rules:
+            build.problem(
+                f"{at}.rules", None, "any_of needs rules", "rules = [{ kind = ... }, ...]"
+            )
+        return reduce(lambda a, b: a | b, rules) if rules else None
+    rule: Rule | None = build.kind(RULES, parsed, at)
+    return rule
+
+
+def _hash(parsed: dict[str, Any]) -> str:
+    """Hash the content, with 15 and 15.0 the same number."""
+
+    def plain(x: Any) -> Any:
+        if isinstance(x, dict):
+            return {k: plain(v) for k, v in x.items()}
+        if isinstance(x, list):
+            return [plain(v) for v in x]
+        return float(x) if type(x) is int else x
+
+    text = json.dumps(plain(parsed), sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

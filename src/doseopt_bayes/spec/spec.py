@@ -1,0 +1,172 @@
+"""The pre-specified analysis: one TOML file, read by the command line and the notebook alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from doseopt_bayes import datasets
+from doseopt_bayes.data.columns import CountColumns
+from doseopt_bayes.data.trial import TrialData
+from doseopt_bayes.errors import DataError, DoseOptError, Problem, SpecError
+from doseopt_bayes.spec.parse import Columns, Sampler, parse_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from doseopt_bayes.analysis import Analysis
+    from doseopt_bayes.decision.criteria import Criterion
+    from doseopt_bayes.decision.rules import Rule
+    from doseopt_bayes.decision.utility import Utility
+    from doseopt_bayes.models import DoseModel
+
+__all__ = ["Sampler", "Spec", "check"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A pre-specified analysis.
+
+    Parameters
+    ----------
+    id, version, title, question
+        Name, version, and in words what is asked and in which context.
+    source
+        File of the data beside the specification, ``"dataset:NAME"`` for a shipped one, or empty
+        when the data come with the call.
+    columns
+        Column roles of the data; the model's doses and unit are already in it.
+    model, utility, rules, criterion, sampler
+        The analysis.
+    file
+        Path that it was read from.
+    hash
+        SHA-256 over the parsed content: comments, order and layout do not count.
+
+    Examples
+    --------
+    ``Spec.load("models/optic-ponatinib.toml").run().save("results/optic")``
+    """
+
+    id: str
+    version: str
+    title: str
+    question: str
+    source: str
+    columns: Columns | None
+    model: DoseModel
+    utility: Utility
+    rules: Rule
+    criterion: Criterion
+    sampler: Sampler
+    file: Path
+    hash: str
+
+    @classmethod
+    def load(cls, path: str | Path) -> Spec:
+        """Read a specification file.
+
+        Raises
+        ------
+        SpecError
+            With every problem of the file.
+        """
+        path = Path(path)
+        parts, problems = parse_file(path)
+        if problems:
+            raise SpecError(problems, str(path))
+        return cls(**parts, file=path)
+
+    def read(self, data: str | Path | pd.DataFrame | None = None) -> TrialData:
+        """Read the data: those given (a file or a frame), else those that the file names.
+
+        Raises
+        ------
+        DataError
+            With every problem of the data.
+        DoseOptError
+            When there are no data, or no [data] section says how to read them.
+        """
+        return _read(self.columns, self.source, self.file, data)
+
+    def run(
+        self,
+        data: str | Path | pd.DataFrame | TrialData | None = None,
+        *,
+        override_diagnostics: bool = False,
+    ) -> Analysis:
+        """Run the analysis: read, fit, decide.
+
+        Parameters
+        ----------
+        data
+            A file, a frame, a :class:`TrialData`, or nothing for the data that the file names.
+        override_diagnostics
+            Rank although the fit failed its diagnostics; printed on every output.
+
+        Returns
+        -------
+        Analysis
+            With ``.decision``, ``.posterior``, ``.data`` and ``.save(folder)``.
+        """
+        from doseopt_bayes.analysis import analyse  # noqa: PLC0415  (imports the samplers)
+
+        trial = data if isinstance(data, TrialData) else self.read(data)
+        return analyse(self, trial, override_diagnostics=override_diagnostics)
+
+
+def check(
+    path: str | Path, data: str | Path | None = None
+) -> tuple[Spec | None, TrialData | None, list[Problem]]:
+    """Say everything that is wrong with a specification and its data, without sampling.
+
+    Parameters
+    ----------
+    path
+        Specification file.
+    data
+        Data file; else the one that the specification names.
+
+    Returns
+    -------
+    spec, data, problems
+        ``None`` for what could not be built.
+    """
+    path = Path(path)
+    parts, problems = parse_file(path)
+    spec = None if problems else Spec(**parts, file=path)
+    trial = None
+    columns, source = parts.get("columns"), parts.get("source", "")
+    if columns is not None and (data or source):
+        try:
+            trial = _read(columns, source, path, data)
+        except DataError as e:
+            problems += e.items
+        except DoseOptError as e:
+            problems.append(Problem("DOB-A15", e.message, e.hint, file=str(data or source)))
+    return spec, trial, problems
+
+
+def _read(
+    columns: Columns | None, source: str, spec_file: Path, data: str | Path | pd.DataFrame | None
+) -> TrialData:
+    if columns is None:
+        raise DoseOptError(
+            f"{spec_file.name} has no [data] section that says how to read the data",
+            hint="add [data] with kind = 'patients' or 'counts' and the columns' roles",
+        )
+    if data is None:
+        if not source:
+            raise DoseOptError(
+                f"{spec_file.name} names no data", hint=f"doseopt run {spec_file.name} DATA.csv"
+            )
+        name = source.removeprefix("dataset:")
+        data = datasets.path(name) if name != source else spec_file.parent / source
+    if isinstance(data, str | Path) and not Path(data).is_file():
+        raise DoseOptError(f"data file '{data}' does not exist", hint="check the path")
+    if isinstance(columns, CountColumns):
+        return TrialData.from_counts(data, columns)
+    if isinstance(data, str | Path):
+        return TrialData.from_csv(data, columns)
+    return TrialData.from_frame(data, columns)
