@@ -175,7 +175,7 @@ def decide(
         default_rule="no rule spoke of untried doses: only doses that treated a patient" * added,
     )
     said = [
-        prose.answer(part, str(status.sel(at).item()), float(leading.sel(at)))
+        prose.answer(part, str(status.sel(at).item()), float(leading.sel(at)), at)
         for at, part in prose.each(table)
     ]
     return Decision(

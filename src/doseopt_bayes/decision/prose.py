@@ -11,7 +11,7 @@ import numpy as np
 from doseopt_bayes import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import xarray as xr
 
@@ -137,8 +137,16 @@ def reasons(table: xr.Dataset) -> list[str]:
     return said
 
 
-def answer(table: xr.Dataset, status: str, leading: float) -> tuple[str, str]:
-    """Return the headline and the rest of the paragraph, for a table without extra dims."""
+def answer(
+    table: xr.Dataset, status: str, leading: float, at: Mapping[str, object]
+) -> tuple[str, str]:
+    """Return the headline and the rest of the paragraph for the part of a table that `at` names."""
+    head, rest = _answer(table, status, leading)
+    where = ", ".join(f"{k} {v}" for k, v in at.items())
+    return (f"{where}: {head}" if where else head), rest
+
+
+def _answer(table: xr.Dataset, status: str, leading: float) -> tuple[str, str]:
     if math.isnan(leading):
         why = "; ".join(
             f"{_dose(float(d), table)}: {r}"

@@ -48,13 +48,13 @@ class Posterior:
 
     @cached_property
     def draws(self) -> xr.Dataset:
-        """Posterior draws as a Dataset."""
-        return self.tree["posterior"].to_dataset()
+        """Posterior draws as a Dataset, doses ascending."""
+        return _ascending(self.tree["posterior"].to_dataset())
 
-    @property
+    @cached_property
     def seen(self) -> xr.Dataset:
-        """What was observed: n_treated (dose), n and events (dose, endpoint)."""
-        return self.tree["seen"].to_dataset()
+        """What was observed: n_treated (dose), n and events (dose, endpoint); doses ascending."""
+        return _ascending(self.tree["seen"].to_dataset())
 
     @cached_property
     def n_draws(self) -> int:
@@ -124,6 +124,11 @@ class Posterior:
     def check(self) -> Diagnostics:
         """Verdict of the diagnostics gate, printable."""
         return self.diagnostics
+
+
+def _ascending(group: xr.Dataset) -> xr.Dataset:
+    # "the lowest dose" is read off the order: a tree from elsewhere may have another one
+    return group if group.indexes[names.DOSE].is_monotonic_increasing else group.sortby(names.DOSE)
 
 
 def _named(x: xr.DataArray) -> xr.Dataset:
