@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from doseopt_bayes.decision.decide import Decision, decide
-from doseopt_bayes.inference.nuts import fit
+from doseopt_bayes.inference.nuts import Sampler, fit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from doseopt_bayes.data.trial import TrialData
+    from doseopt_bayes.decision.criteria import Criterion
+    from doseopt_bayes.decision.rules import Rule
+    from doseopt_bayes.decision.utility import Utility
     from doseopt_bayes.inference.posterior import Posterior
+    from doseopt_bayes.models.base import DoseModel
+    from doseopt_bayes.plots.picture import Picture
     from doseopt_bayes.spec.spec import Spec
 
 __all__ = ["Analysis", "analyse"]
@@ -20,18 +25,39 @@ __all__ = ["Analysis", "analyse"]
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """A specification, its data, the posterior and the decision: all that a report prints.
+    """A finished analysis: all that a table, a figure or a report prints.
 
     Parameters
     ----------
-    spec, data, posterior, decision
-        The four of them; no number is kept anywhere else.
+    model, data, posterior, decision
+        What was fitted, to what, and what followed; no number is kept anywhere else.
+    spec
+        The pre-specified analysis that was run; ``None`` when it was put together in Python, which
+        the report says.
     """
 
-    spec: Spec
+    model: DoseModel
     data: TrialData
     posterior: Posterior
     decision: Decision
+    spec: Spec | None = None
+
+    def figure(self, name: str) -> Picture:
+        """Draw one figure of the report, with its numbers and its caption.
+
+        Parameters
+        ----------
+        name
+            For example ``"curve"``, ``"tradeoff"``, ``"ranking"``, ``"cui"``.
+
+        Raises
+        ------
+        DoseOptError
+            On an unknown name, or a figure that has no meaning for this analysis.
+        """
+        from doseopt_bayes.plots.picture import picture  # noqa: PLC0415  (imports matplotlib)
+
+        return picture(self, name)
 
     def save(self, folder: str | Path, *, draft: bool = True) -> dict[str, Path]:
         """Write report, figures, tables, posterior and manifest into `folder`.
@@ -52,20 +78,42 @@ class Analysis:
 
         return save(self, folder, draft=draft)
 
+    def __repr__(self) -> str:
+        return str(self.decision)
 
-def analyse(spec: Spec, data: TrialData, *, override_diagnostics: bool = False) -> Analysis:
-    """Fit the specified model to `data` and decide.
+
+def analyse(
+    model: DoseModel,
+    data: TrialData,
+    utility: Utility,
+    rules: Rule,
+    *,
+    criterion: str | Criterion = "mean_utility",
+    seed: int | None = None,
+    sampler: Sampler = "nutpie",
+    draws: int = 2500,
+    tune: int = 1000,
+    chains: int = 4,
+    override_diagnostics: bool = False,
+    spec: Spec | None = None,
+) -> Analysis:
+    """Fit `model` to `data` and decide.
 
     Draws are added, up to 64,000, while Monte Carlo error alone could change the answer.
 
     Parameters
     ----------
-    spec
-        The pre-specified analysis.
-    data
-        Trial data with the model's doses.
-    override_diagnostics
+    model, data, seed, sampler, draws, tune, chains
+        As in :func:`~doseopt_bayes.inference.nuts.fit`.
+    utility, rules, criterion, override_diagnostics
         As in :func:`~doseopt_bayes.decision.decide.decide`.
+    spec
+        The specification that all of this comes from, if any.
+
+    Returns
+    -------
+    Analysis
+        With ``.decision``, ``.posterior``, ``.figure(name)`` and ``.save(folder)``.
 
     Raises
     ------
@@ -76,23 +124,20 @@ def analyse(spec: Spec, data: TrialData, *, override_diagnostics: bool = False) 
     def judge(posterior: Posterior) -> Decision:
         return decide(
             posterior,
-            spec.utility,
-            spec.rules,
-            criterion=spec.criterion,
+            utility,
+            rules,
+            criterion=criterion,
             override_diagnostics=override_diagnostics,
         )
 
     posterior = fit(
-        spec.model,
+        model,
         data,
-        seed=spec.sampler.seed,
-        sampler=spec.sampler.name,  # type: ignore[arg-type]  # checked when the spec was read
-        draws=spec.sampler.draws,
-        tune=spec.sampler.tune,
-        chains=spec.sampler.chains,
-        enough=lambda p: str(judge(p).status.item()) != "not resolved",
+        seed=seed,
+        sampler=sampler,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        enough=lambda p: bool((judge(p).status != "not resolved").all()),
     )
-    posterior.tree.attrs.update(
-        spec_id=spec.id, spec_version=spec.version, spec_sha256=spec.hash, spec_file=spec.file.name
-    )
-    return Analysis(spec, data, posterior, judge(posterior))
+    return Analysis(model, data, posterior, judge(posterior), spec)

@@ -12,7 +12,8 @@ import xarray as xr
 from doseopt_bayes import names
 from doseopt_bayes.files import write_whole
 from doseopt_bayes.plots import FIGURES, style
-from doseopt_bayes.report.html import render
+from doseopt_bayes.plots.picture import Picture, picture
+from doseopt_bayes.report.html import NO_PLAN, render
 from doseopt_bayes.report.manifest import write_manifest
 
 if TYPE_CHECKING:
@@ -41,24 +42,25 @@ def save(analysis: Analysis, folder: str | Path, *, draft: bool = True) -> dict[
     folder = Path(folder)
     drawn = folder / "figures"
     drawn.mkdir(parents=True, exist_ok=True)
-    stamp = _stamp(analysis) if draft else "; ".join(analysis.decision.stamps)
-    figures, files = {}, []
+    stamp = _stamp(analysis) if draft else ""
+    footer = stamp or "; ".join(analysis.decision.stamps)  # these stay on a final figure too
+    pictures: list[tuple[Picture, Path]] = []
+    files: list[Path] = []
     for name, figure in FIGURES.items():
-        if not figure.applies(analysis):
-            continue
-        canvas = figure.draw(analysis)
-        if stamp:
-            style.stamp(canvas, stamp)
-        saved = style.save(canvas, drawn / f"{len(figures) + 1:02d}-{name}")
-        files += saved
-        figures[name] = (figure.title, figure.caption(analysis), saved[0])
+        if figure.applies(analysis):
+            drawn_one = picture(analysis, name)
+            if footer:
+                style.stamp(drawn_one.figure, footer)
+            saved = style.save(drawn_one.figure, drawn / f"{len(pictures) + 1:02d}-{name}")
+            files += saved
+            pictures.append((drawn_one, saved[0]))
     for old in {*drawn.iterdir()} - set(files):
         old.unlink()  # of an earlier run: a figure that no longer belongs here
-    report = write_whole(folder / "report.html", render(analysis, figures, draft=draft).encode())
+    report = write_whole(folder / "report.html", render(analysis, pictures, stamp=stamp).encode())
     table = write_whole(folder / "decision.csv", _csv(analysis).encode())
     results = write_whole(folder / "results.nc", _netcdf(results_tree(analysis)))
     files += [report, table, results]
-    if analysis.spec.file.is_file():
+    if analysis.spec is not None and analysis.spec.file.is_file():
         files.append(write_whole(folder / "spec.toml", analysis.spec.file.read_bytes()))
     manifest = write_manifest(analysis, folder, files)
     return {"report": report, "figures": drawn, "table": table, "results": results,
@@ -82,6 +84,12 @@ def results_tree(analysis: Analysis) -> xr.DataTree:
         recommended=decision.recommended, leading=decision.leading, status=decision.status
     )
     tree["decision"] = xr.DataTree(table)
+    if analysis.spec is not None:
+        tree.attrs.update(
+            spec_id=analysis.spec.id,
+            spec_version=analysis.spec.version,
+            spec_sha256=analysis.spec.hash,
+        )
     tree.attrs.update(
         answer=decision.text, stamps="\n".join(decision.stamps), notes="\n".join(post.notes)
     )
@@ -110,13 +118,13 @@ def _csv(analysis: Analysis) -> str:
 
 
 def _stamp(analysis: Analysis) -> str:
-    spec, data = analysis.spec, analysis.data
+    spec = analysis.spec
+    plan = [f"{spec.id} {spec.version}", f"specification {spec.hash[:12]}"] if spec else [NO_PLAN]
     parts = [
         *analysis.decision.stamps,
         "DRAFT",
-        f"{spec.id} {spec.version}",
-        f"specification {spec.hash[:12]}",
-        f"data {data.sha256[:12]}",
+        *plan,
+        f"data {analysis.data.sha256[:12]}",
         f"doseopt-bayes {metadata.version('doseopt-bayes')}",
     ]
     return " · ".join(parts)

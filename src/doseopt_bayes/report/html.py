@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from importlib import metadata, resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, StrictUndefined
 
@@ -12,15 +12,19 @@ from doseopt_bayes.report import tables
 from doseopt_bayes.report.manifest import provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
     from pathlib import Path
 
     from doseopt_bayes.analysis import Analysis
+    from doseopt_bayes.plots.picture import Picture
+    from doseopt_bayes.spec.spec import Spec
 
-__all__ = ["render"]
+__all__ = ["NO_PLAN", "render"]
+
+NO_PLAN: Final = "NOT PRE-SPECIFIED: put together in Python"
 
 
-def render(analysis: Analysis, figures: Mapping[str, tuple[str, str, Path]], *, draft: bool) -> str:
+def render(analysis: Analysis, figures: Sequence[tuple[Picture, Path]], *, stamp: str) -> str:
     """Write the report.
 
     Parameters
@@ -28,9 +32,9 @@ def render(analysis: Analysis, figures: Mapping[str, tuple[str, str, Path]], *, 
     analysis
         What is reported; every number comes from it.
     figures
-        Name to (title, caption, PNG file), in the order of the report.
-    draft
-        Whether the report carries the word DRAFT and its footer stamp.
+        Pictures and their PNG files, in the order of the report.
+    stamp
+        Footer of a draft; empty for a final report.
 
     Returns
     -------
@@ -43,36 +47,41 @@ def render(analysis: Analysis, figures: Mapping[str, tuple[str, str, Path]], *, 
     template = environment.from_string(source.read_text(encoding="utf-8"))
     images = [
         {
-            "number": i,
-            "title": title,
-            "caption": caption,
+            "title": picture.title,
+            "caption": picture.caption,
             "data": base64.b64encode(path.read_bytes()).decode("ascii"),
         }
-        for i, (title, caption, path) in enumerate(figures.values(), start=1)
+        for picture, path in figures
     ]
+    spec = analysis.spec
+    plan = f"Specification {spec.id}, version {spec.version}" if spec else NO_PLAN
     return template.render(
-        spec=analysis.spec,
+        title=spec.title if spec else "Ranked doses",
+        question=spec.question if spec else "",
+        plan=plan,
         data=analysis.data,
+        model=analysis.model,
         decision=analysis.decision,
         notes=analysis.posterior.notes,
-        model_name=str(analysis.spec.model).split(":")[0],
-        roles=_roles(analysis),
+        roles=_roles(spec),
         ranked=[tables.ranking(analysis), tables.limits(analysis)],
         observed=[tables.disposition(analysis), tables.observed(analysis)],
         prior=tables.prior(analysis),
-        fitted=[tables.parameters(analysis)],
+        parameters=tables.parameters(analysis),
         checks=tables.diagnostics(analysis),
         figures=images,
         provenance=provenance(analysis),
         version=metadata.version("doseopt-bayes"),
-        draft=draft,
+        stamp=stamp,
     )
 
 
-def _roles(analysis: Analysis) -> str:
+def _roles(spec: Spec | None) -> str:
     """Say which column was read as what: exchanged columns are seen here first."""
-    columns = analysis.spec.columns
-    if columns is None:
-        return "The data were handed over as counted trial data."
-    said = [f"{end} from column '{column}'" for end, column in columns.endpoint_columns.items()]
-    return f"Read as: dose from column '{columns.dose}', {', '.join(said)}."
+    if spec is None or spec.columns is None:
+        return "The data were handed over as checked trial data."
+    ends = spec.columns.endpoint_columns.items()
+    said = [f"{end} from column '{column}'" for end, column in ends]
+    read = f"Read as: dose from column '{spec.columns.dose}', {', '.join(said)}."
+    meant = [f"{end}: {words}" for end, words in spec.endpoints.items()]
+    return f"{read} {'; '.join(meant)}." if meant else read

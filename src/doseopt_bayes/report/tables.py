@@ -82,7 +82,10 @@ def observed(analysis: Analysis) -> Table:
             low, high = float(at["low"]), float(at["high"])
             cells.append(f"{x}/{n}" + (f" = {x / n:.1%} ({low:.1%} to {high:.1%})" if n else ""))
         rows.append(tuple(cells))
-    columns = (_dose_head(analysis), "Treated", *map(str, rates[names.ENDPOINT].to_numpy()))
+    labels = analysis.spec.endpoints if analysis.spec else {}
+    ends = [str(e) for e in rates[names.ENDPOINT].to_numpy()]
+    heads = [f"{e}: {labels[e]}" if e in labels else e for e in ends]
+    columns = (_dose_head(analysis), "Treated", *heads)
     note = "Patients with the event / patients analysed; exact (Clopper-Pearson) 95 % interval."
     return Table("Observed outcomes", columns, tuple(rows), note)
 
@@ -144,7 +147,9 @@ def limits(analysis: Analysis) -> Table:
             if not bool(at["limit_resolved"]):
                 verdict += ", not resolved"
             estimate, mcse = float(at["limit_prob"]), float(at["limit_prob_mcse"])
-            measured = "" if np.isnan(estimate) else f"{estimate:.3f} ± {prose.error(mcse)}: "
+            measured = (
+                "" if np.isnan(estimate) else f"{prose.precise(estimate)} ± {prose.error(mcse)}: "
+            )
             cells.append(measured + verdict)
         rows.append((*cells, why))
     columns = (_dose_head(analysis), *map(str, table["rule"].to_numpy()), "Verdict")
@@ -170,20 +175,20 @@ def prior(analysis: Analysis) -> Table:
 
 def parameters(analysis: Analysis) -> Table:
     """T4: parameters with prior, posterior and diagnostics."""
-    numbers = data_prior_posterior(analysis.posterior)
-    measures = analysis.posterior.diagnostics.table
-    priors = analysis.spec.model.priors
+    post = analysis.posterior
+    numbers = data_prior_posterior(analysis)
+    measures = post.diagnostics.table
     rows = []
-    for name, stated in priors.items():
-        at = numbers.sel(parameter=name)
+    for name, stated in analysis.model.priors.items():
+        at = numbers.sel(parameter=name, group="posterior")
         check = measures.sel(quantity=name)
         rows.append(
             (
                 name,
                 str(stated),
-                f"{float(at['posterior_mean']):.3f} ± {prose.error(float(at['posterior_mcse']))}",
-                f"{float(at['posterior_sd']):.3f}",
-                f"{float(at['posterior_low']):.3f} to {float(at['posterior_high']):.3f}",
+                f"{float(at['mean']):.3f} ± {prose.error(float(post.mcse(post[name])))}",
+                f"{float(at['sd']):.3f}",
+                f"{float(at['low']):.3f} to {float(at['high']):.3f}",
                 f"{float(at['sd_ratio']):.2f}",
                 f"{float(check.sel(measure='rhat')):.4f}",
                 f"{float(check.sel(measure='ess_bulk')):.0f}",

@@ -1,0 +1,80 @@
+"""A drawn figure with the numbers that it shows and the words that explain it."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from doseopt_bayes.errors import DoseOptError, did_you_mean
+from doseopt_bayes.plots import FIGURES, style
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure as Canvas
+
+    from doseopt_bayes.analysis import Analysis
+
+__all__ = ["Picture", "picture"]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One figure of an analysis; a notebook shows it with its caption.
+
+    Parameters
+    ----------
+    title, caption
+        What it shows, and what every mark means.
+    figure
+        Matplotlib figure.
+    data
+        Exactly the plotted numbers.
+    """
+
+    title: str
+    caption: str
+    figure: Canvas
+    data: xr.Dataset
+
+    def _repr_html_(self) -> str:
+        buffer = io.BytesIO()
+        with style.styled():
+            self.figure.savefig(buffer, format="png", dpi=150)
+        image = base64.b64encode(buffer.getvalue()).decode("ascii")
+        return (
+            f'<figure><img style="max-width:100%" alt="{html.escape(self.title)}" '
+            f'src="data:image/png;base64,{image}">'
+            f"<figcaption><b>{html.escape(self.title)}.</b> {html.escape(self.caption)}"
+            "</figcaption></figure>"
+        )
+
+
+def picture(analysis: Analysis, name: str) -> Picture:
+    """Draw one figure of an analysis.
+
+    Parameters
+    ----------
+    analysis
+        A finished analysis.
+    name
+        A name of ``FIGURES``.
+
+    Raises
+    ------
+    DoseOptError
+        On an unknown name, or a figure that has no meaning for this analysis.
+    """
+    if name not in FIGURES:
+        raise DoseOptError(f"there is no figure '{name}'", hint=did_you_mean(name, list(FIGURES)))
+    figure = FIGURES[name]
+    if not figure.applies(analysis):
+        fitting = [n for n, f in FIGURES.items() if f.applies(analysis)]
+        raise DoseOptError(
+            f"figure '{name}' does not apply to this analysis",
+            hint=f"these do: {', '.join(fitting)}",
+        )
+    numbers = figure.data(analysis)
+    return Picture(figure.title, figure.words(numbers), figure.drawing(numbers), numbers)
