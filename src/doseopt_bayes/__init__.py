@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from doseopt_bayes.analysis import Analysis as Analysis
+    from doseopt_bayes.analysis import analyse as analyse
     from doseopt_bayes.data.columns import CountColumns as CountColumns
     from doseopt_bayes.data.columns import PatientColumns as PatientColumns
     from doseopt_bayes.data.trial import TrialData as TrialData
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.spec.spec import Spec as Spec
 
 _HOME = {
-    "analysis": ("Analysis",),
+    "analysis": ("Analysis", "analyse"),
     "data.columns": ("CountColumns", "PatientColumns"),
     "data.trial": ("TrialData",),
     "decision.criteria": ("LowestWithinDelta",),

@@ -68,9 +68,7 @@ def _run(options: argparse.Namespace) -> int:
 
     spec = Spec.load(options.spec)
     data = spec.read(options.data)
-    _say(
-        f"{spec.id} {spec.version}: {data.source} read; compiling and sampling {spec.model.unit} ..."
-    )
+    _say(f"{spec.id} {spec.version}: {data.source} read; compiling and sampling ...")
     analysis = spec.run(data, override_diagnostics=options.override_diagnostics)
     folder = Path(options.out or Path("results") / spec.id)
     for line in _changed(folder, analysis):

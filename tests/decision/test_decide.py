@@ -10,6 +10,8 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+from tests.conftest import make_posterior
 
 from doseopt_bayes.decision.criteria import LowestWithinDelta
 from doseopt_bayes.decision.cui import CUI, Attribute, Linear
@@ -18,8 +20,6 @@ from doseopt_bayes.decision.rules import Active, AnyDose, NoSkipping, Tolerable,
 from doseopt_bayes.decision.utility import LpContour
 from doseopt_bayes.errors import DiagnosticsError, DoseOptError
 from doseopt_bayes.inference.checks import Check, Diagnostics
-
-from tests.conftest import make_posterior
 
 LP = LpContour(0.5, 0.65, (0.7, 0.25))
 INDEX = CUI({"p_eff": Attribute(2, "benefit"), "p_tox": Attribute(1, "harm", Linear(0.6, 0.1))})
@@ -40,7 +40,10 @@ def random_posterior(seed, doses=4, draws=40, n=None):
 
 def independent(post, utility, criterion, reach):
     """The answer with NumPy alone: index of the leading dose, or None; and Pr(OBD)."""
-    flat = {k: post.draws[k].to_numpy().reshape(-1, post.draws.sizes["dose"]) for k in ("p_tox", "p_eff")}
+    flat = {
+        k: post.draws[k].to_numpy().reshape(-1, post.draws.sizes["dose"])
+        for k in ("p_tox", "p_eff")
+    }
 
     def value(eff, tox):
         if utility is LP:
@@ -167,7 +170,9 @@ def test_untried_doses_need_a_rule_that_reaches_them():
 
 
 def test_without_any_patient_nothing_is_recommended_and_it_is_stamped():
-    decision = decide(certain([0.1, 0.1], [0.5, 0.6], n=(0, 0)), LP, Tolerable(0.3, 0.5) & NoSkipping())
+    decision = decide(
+        certain([0.1, 0.1], [0.5, 0.6], n=(0, 0)), LP, Tolerable(0.3, 0.5) & NoSkipping()
+    )
     assert decision.status.item() == "none"
     assert any("PRIOR ONLY" in s for s in decision.stamps)
     assert "PRIOR ONLY" in str(decision)
@@ -218,9 +223,11 @@ def test_utility_that_is_not_a_number_is_an_error():
 
 
 def test_failed_diagnostics_stop_the_ranking_unless_overridden_and_printed():
-    failed = Diagnostics((Check("R-hat", passed=False, measured="1.9", limit="<= 1.01"),), xr.DataArray())
+    failed = Diagnostics(
+        (Check("R-hat", passed=False, measured="1.9", limit="<= 1.01"),), xr.DataArray()
+    )
     post = replace(certain([0.1, 0.1], [0.3, 0.9]), diagnostics=failed)
-    with pytest.raises(DiagnosticsError, match="R-hat: 1.9"):
+    with pytest.raises(DiagnosticsError, match=r"R-hat: 1\.9"):
         decide(post, LP, RULES)
     decision = decide(post, LP, RULES, override_diagnostics=True)
     assert "DIAGNOSTICS OVERRIDDEN" in str(decision)
@@ -244,13 +251,11 @@ def test_extra_dims_ride_along():
 
 def test_one_more_toxic_patient_never_makes_a_dose_tolerable():
     """Beta posterior of one dose: Pr(p_tox < limit) falls with each event (10,000 cases)."""
-    from scipy.stats import beta
-
     rng = np.random.default_rng(0)
     n = rng.integers(1, 40, 10_000)
     x = rng.integers(0, n + 1)
     limit = rng.uniform(0.05, 0.6, 10_000)
-    before, after = beta.cdf(limit, 1 + x, 1 + n - x), beta.cdf(limit, 2 + x, 1 + n - x)
+    before, after = stats.beta.cdf(limit, 1 + x, 1 + n - x), stats.beta.cdf(limit, 2 + x, 1 + n - x)
     assert (after <= before).all()
 
 
@@ -261,14 +266,16 @@ def test_error_of_the_plug_in_utility_is_honest():
         rng = np.random.default_rng(seed)
         post = make_posterior(rng.beta(2, 6, (4, 60, 2)), rng.beta(6, 3, (4, 60, 2)))
         table = decide(post, LP, RULES, criterion="utility_of_means").table
-        found.append([table["utility_of_means"].to_numpy(), table["utility_of_means_mcse"].to_numpy()])
+        found.append(
+            [table["utility_of_means"].to_numpy(), table["utility_of_means_mcse"].to_numpy()]
+        )
     values, errors = np.moveaxis(np.array(found), 1, 0)
     ratio = values.std(0) / errors.mean(0)
-    assert (0.8 < ratio).all()
+    assert (ratio > 0.8).all()
     assert (ratio < 1.2).all()
 
 
 @pytest.mark.parametrize("name", ["lowest_within_delta", "mean_utilty"])
 def test_a_criterion_that_cannot_be_named_is_refused(name):
-    with pytest.raises(DoseOptError, match="needs numbers|did you mean 'mean_utility'"):
+    with pytest.raises(DoseOptError, match=r"needs numbers|did you mean 'mean_utility'"):
         decide(random_posterior(1), LP, RULES, criterion=name)

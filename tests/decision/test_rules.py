@@ -14,7 +14,9 @@ def post(synthetic):
     rng = np.random.default_rng(1)
     size = (4, 500)
     p_tox = np.stack([rng.beta(2, 18, size), rng.beta(6, 14, size), rng.beta(12, 8, size)], axis=-1)
-    p_eff = np.stack([rng.beta(4, 16, size), rng.beta(10, 10, size), rng.beta(15, 5, size)], axis=-1)
+    p_eff = np.stack(
+        [rng.beta(4, 16, size), rng.beta(10, 10, size), rng.beta(15, 5, size)], axis=-1
+    )
     return synthetic(p_tox, p_eff, n=(3, 0, 0))
 
 
@@ -40,7 +42,10 @@ def test_a_firm_refusal_settles_an_unresolved_partner(synthetic):
         both = unsure & Active(0.5, certainty=0.5)
         assert bool(both.judge(synthetic(p_tox, np.full_like(p_tox, p_eff))).firm.item()) is settled
         either = unsure | Active(0.5, certainty=0.5)
-        assert bool(either.judge(synthetic(p_tox, np.full_like(p_tox, p_eff))).firm.item()) is not settled
+        assert (
+            bool(either.judge(synthetic(p_tox, np.full_like(p_tox, p_eff))).firm.item())
+            is not settled
+        )
 
 
 def test_reach_of_untried_doses(post):

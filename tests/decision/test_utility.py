@@ -28,7 +28,9 @@ def indices(draw):
     low, high = sorted((draw(st.floats(0, 0.4)), draw(st.floats(0.5, 1))))
     return CUI(
         {
-            "p_eff": Attribute(draw(weight), "benefit", PiecewiseLinear(((low, 0), (0.45, 0.5), (high, 1)))),
+            "p_eff": Attribute(
+                draw(weight), "benefit", PiecewiseLinear(((low, 0), (0.45, 0.5), (high, 1)))
+            ),
             "p_tox": Attribute(draw(weight), "harm", Linear(worst=high, best=low)),
         }
     )
@@ -39,7 +41,11 @@ def at(utility, eff, tox):
 
 
 @settings(max_examples=200)
-@given(utility=st.one_of(contours(), indices()), eff=st.tuples(inside, inside), tox=st.tuples(inside, inside))
+@given(
+    utility=st.one_of(contours(), indices()),
+    eff=st.tuples(inside, inside),
+    tox=st.tuples(inside, inside),
+)
 def test_utility_rises_with_efficacy_and_falls_with_toxicity(utility, eff, tox):
     low, high = sorted(eff)
     safe, toxic = sorted(tox)
@@ -68,7 +74,13 @@ def test_points_without_a_contour_are_refused_and_named(eff0, tox1, hinge):
 
 
 def test_cui_is_the_weighted_mean_of_values_and_keeps_dims():
-    cui = CUI({"p_eff": Attribute(3, "benefit"), "p_tox": Attribute(1, "harm"), "p_stop": Attribute(0, "harm")})
+    cui = CUI(
+        {
+            "p_eff": Attribute(3, "benefit"),
+            "p_tox": Attribute(1, "harm"),
+            "p_stop": Attribute(0, "harm"),
+        }
+    )
     draws = xr.Dataset({k: (("chain", "dose"), np.random.default_rng(i).uniform(size=(4, 3)))
                         for i, k in enumerate(("p_eff", "p_tox", "p_stop"))})  # fmt: skip
     expected = 0.75 * draws["p_eff"] + 0.25 * (1 - draws["p_tox"])
@@ -89,7 +101,13 @@ def test_cui_gives_the_empirical_utilities_of_the_published_example():
         ((1, 3, 2), [0.408, 0.375, 0.550, 0.483, 0.583]),
     ):
         tox, eff, tol = weights
-        cui = CUI({"p_tox": Attribute(tox, "harm"), "p_eff": Attribute(eff, "benefit"), "p_tol": Attribute(tol, "benefit")})
+        cui = CUI(
+            {
+                "p_tox": Attribute(tox, "harm"),
+                "p_eff": Attribute(eff, "benefit"),
+                "p_tol": Attribute(tol, "benefit"),
+            }
+        )
         np.testing.assert_allclose(cui(rates), expected, atol=5e-4)
 
 
@@ -99,7 +117,10 @@ def test_cui_gives_the_empirical_utilities_of_the_published_example():
         (lambda: Attribute(-1, "benefit"), ">= 0"),
         (lambda: Attribute(1, "good"), "'benefit' or 'harm'"),
         (lambda: Attribute(1, "benefit", Linear(0.6, 0.1)), "exchange worst and best"),
-        (lambda: Attribute(1, "harm", PiecewiseLinear(((0, 0), (1, 1)))), "needs a value function that falls"),
+        (
+            lambda: Attribute(1, "harm", PiecewiseLinear(((0, 0), (1, 1)))),
+            "needs a value function that falls",
+        ),
         (lambda: PiecewiseLinear(((0, 0), (0.5, 1), (1, 0.4))), "rise and fall"),
         (lambda: PiecewiseLinear(((0, 0), (0, 1))), "different levels"),
         (lambda: PiecewiseLinear(((0, 0), (1, 40))), "0..1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytensor
 import pytensor.tensor as pt
 import pytest
@@ -148,13 +149,9 @@ def test_dose_unit_changes_nothing():
 
 
 def test_marginal_counts_enter_through_the_margins_of_the_same_cells():
-    import pandas as pd
-
     n_tox, tox = np.array([9, 8, 7, 0, 5]), np.array([0, 2, 3, 0, 5])
     n_eff, eff = np.array([7, 8, 6, 0, 4]), np.array([1, 5, 6, 0, 0])
-    frame = pd.DataFrame(
-        {"dose": DOSES, "n_tox": n_tox, "tox": tox, "n_eff": n_eff, "eff": eff}
-    )
+    frame = pd.DataFrame({"dose": DOSES, "n_tox": n_tox, "tox": tox, "n_eff": n_eff, "eff": eff})
     roles = CountColumns("dose", tox="tox", n_tox="n_tox", eff="eff", n_eff="n_eff", doses=DOSES)
     only = ((n_tox, tox), (n_eff, eff))
     expected = log_prior(THETA) + log_likelihood(THETA, np.zeros((5, 4)), only)
@@ -167,7 +164,10 @@ def test_monotone_toxicity_truncates_the_slope_and_says_so():
     assert "cannot fall" in str(model)
     built = model.build(trial(COUNTS))
     assert built.initial_point()  # the slope is sampled on its log scale
-    assert "tox_slope_interval__" in built.initial_point() or "tox_slope_lowerbound__" in built.initial_point()
+    assert (
+        "tox_slope_interval__" in built.initial_point()
+        or "tox_slope_lowerbound__" in built.initial_point()
+    )
 
 
 def test_any_registered_prior_can_be_used():

@@ -38,7 +38,7 @@ def decided(case, efftox_fit, *, p_e, p_t):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["inputs"]["outcomes"])
 def test_posterior_and_decision(case, efftox_fit):
-    (name, answer), = case["expected"]["decision"].items()
+    ((name, answer),) = case["expected"]["decision"].items()
     p_e, p_t = (float(part[2:]) for part in name.split("_")[1:])
     decision = decided(case, efftox_fit, p_e=p_e, p_t=p_t)
     table, exact = decision.table, case["expected"]["exact"]
@@ -61,7 +61,9 @@ def test_posterior_and_decision(case, efftox_fit):
 
 
 @pytest.mark.parametrize(
-    "case", [c for c in CASES if "published" in c["expected"]], ids=lambda c: c["inputs"]["outcomes"]
+    "case",
+    [c for c in CASES if "published" in c["expected"]],
+    ids=lambda c: c["inputs"]["outcomes"],
 )
 def test_published_numbers(case, efftox_fit):
     """What other programs printed, within the tolerance of their own Monte Carlo error."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-__all__ = ["answer", "each", "error", "probability", "reasons", "text_table", "value"]
+__all__ = ["answer", "each", "error", "precise", "probability", "reasons", "text_table", "value"]
 
 
 def probability(p: float) -> str:
@@ -31,6 +31,19 @@ def probability(p: float) -> str:
     if p < 0.005:
         return "<0.01"
     return ">0.99" if p > 0.995 else f"{p:.2f}"
+
+
+def precise(p: float) -> str:
+    """Three decimals, for a probability that is held against a limit.
+
+    Examples
+    --------
+    >>> precise(0.0966), precise(1.0)
+    ('0.097', '>0.999')
+    """
+    if p < 0.0005:
+        return "<0.001"
+    return ">0.999" if p > 0.9995 else f"{p:.3f}"
 
 
 def error(mcse: float) -> str:
@@ -132,7 +145,9 @@ def reasons(table: xr.Dataset) -> list[str]:
             else:
                 mcse = error(float(at["limit_prob_mcse"]))
                 event = rule.rsplit(" > ", 1)[0]
-                wrong.append(f"{event} = {estimate:.3f} (MCSE {mcse}) must exceed {limit:g}{doubt}")
+                wrong.append(
+                    f"{event} = {precise(estimate)} (MCSE {mcse}) must exceed {limit:g}{doubt}"
+                )
         said.append("; ".join([kept, *wrong]))
     return said
 

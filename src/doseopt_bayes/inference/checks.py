@@ -122,9 +122,9 @@ def _sampler_checks(stats: xr.Dataset) -> list[Check]:
     checks = [Check("divergences", n == 0, str(n), "0")]
     energy = stats["energy"]
     step = energy.diff(names.DRAW)
-    # a constant energy gives 0 / 0: NaN, and NaN fails
+    # NaN fails: a constant energy gives 0 / 0, and one NaN energy must not be skipped
     with np.errstate(divide="ignore", invalid="ignore"):
-        bfmi = ((step**2).sum(names.DRAW) / energy.sizes[names.DRAW]) / energy.var(names.DRAW)
+        bfmi = (step**2).mean(names.DRAW, skipna=False) / energy.var(names.DRAW, skipna=False)
     low = float(bfmi.min(skipna=False))
     checks.append(Check("E-BFMI", low >= MIN_BFMI, f"{low:.2f}", f">= {MIN_BFMI}"))
     for name in TREE_DEPTH:

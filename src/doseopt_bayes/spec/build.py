@@ -39,7 +39,7 @@ class Builder:
             "tuple[float, ...]": lambda x, at: self._list(x, at, self._number),
             "tuple[float, float]": self._pair,
             "tuple[tuple[float, float], ...]": lambda x, at: self._list(x, at, self._pair),
-            "Mapping[str, str]": lambda x, at: self._map(x, at, self.text),
+            "Mapping[str, str]": self.texts,
             "Mapping[str, int]": lambda x, at: self._map(x, at, self._whole),
             "Mapping[str, float]": lambda x, at: self._map(x, at, self._number),
             "Mapping[str, Mapping[str, int]]": lambda x, at: self._map(
@@ -127,6 +127,10 @@ class Builder:
             self._wrong(at, x, "text", "put it in quotes")
             return ""
         return x
+
+    def texts(self, x: Any, at: str) -> dict[str, str]:
+        """Return a table of texts, or remember what is none."""
+        return self._map(x, at, self.text)
 
     def _converter(self, annotation: str) -> Callable[[Any, str], Any]:
         plain = annotation.removesuffix(" | None")

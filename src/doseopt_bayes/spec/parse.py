@@ -25,7 +25,9 @@ __all__ = ["Columns", "Sampler", "parse_file"]
 Columns = PatientColumns | CountColumns
 SCHEMA: Final = 1
 WORDS: Final = ("id", "version", "title", "question")
-SECTIONS: Final = ("schema", *WORDS, "data", "model", "utility", "rule", "decision", "sampler")
+SECTIONS: Final = (
+    "schema", *WORDS, "endpoints", "data", "model", "utility", "rule", "decision", "sampler",
+)  # fmt: skip
 READERS: Final[dict[str, type]] = {"patients": PatientColumns, "counts": CountColumns}
 
 
@@ -74,8 +76,7 @@ def parse_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     Returns
     -------
     parts, problems
-        ``id``, ``version``, ``title``, ``question``, ``source``, ``columns``, ``model``,
-        ``utility``, ``rules``, ``criterion``, ``sampler`` and ``hash``; a part with problems is
+        The fields of ``Spec`` but ``file``; a part with problems is
         ``None``, and a file that cannot be read has no parts.
     """
     build = Builder(path.name)
@@ -102,6 +103,7 @@ def parse_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
         "rules": _rules(build, top.get("rule")),
         "criterion": build.kind(CRITERIA, top.get("decision"), "decision", key="criterion"),
         "sampler": build.value(Sampler, top.get("sampler", {}), "sampler"),
+        "endpoints": build.texts(top.get("endpoints", {}), "endpoints"),
         "hash": _hash(parsed),
     }
     parts["columns"], parts["source"] = _columns(build, top.get("data"), model)

@@ -13,6 +13,8 @@ from doseopt_bayes.errors import DataError, DoseOptError, Problem, SpecError
 from doseopt_bayes.spec.parse import Columns, Sampler, parse_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from doseopt_bayes.analysis import Analysis
@@ -37,6 +39,8 @@ class Spec:
         when the data come with the call.
     columns
         Column roles of the data; the model's doses and unit are already in it.
+    endpoints
+        What an event of each endpoint is, in words, for tables and figures.
     model, utility, rules, criterion, sampler
         The analysis.
     file
@@ -55,6 +59,7 @@ class Spec:
     question: str
     source: str
     columns: Columns | None
+    endpoints: Mapping[str, str]
     model: DoseModel
     utility: Utility
     rules: Rule
@@ -112,8 +117,20 @@ class Spec:
         """
         from doseopt_bayes.analysis import analyse  # noqa: PLC0415  (imports the samplers)
 
-        trial = data if isinstance(data, TrialData) else self.read(data)
-        return analyse(self, trial, override_diagnostics=override_diagnostics)
+        return analyse(
+            self.model,
+            data if isinstance(data, TrialData) else self.read(data),
+            self.utility,
+            self.rules,
+            criterion=self.criterion,
+            seed=self.sampler.seed,
+            sampler=self.sampler.name,  # type: ignore[arg-type]  # checked when it was read
+            draws=self.sampler.draws,
+            tune=self.sampler.tune,
+            chains=self.sampler.chains,
+            override_diagnostics=override_diagnostics,
+            spec=self,
+        )
 
 
 def check(

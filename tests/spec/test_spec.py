@@ -1,0 +1,143 @@
+"""Specifications: what is wrong is said at once; what they are has one hash."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from doseopt_bayes.decision import UTILITIES
+from doseopt_bayes.decision.criteria import CRITERIA
+from doseopt_bayes.decision.cui import VALUES
+from doseopt_bayes.decision.rules import RULES, Both, Either
+from doseopt_bayes.errors import SpecError
+from doseopt_bayes.models import MODELS
+from doseopt_bayes.priors import PRIORS
+from doseopt_bayes.spec.build import Builder
+from doseopt_bayes.spec.parse import READERS
+from doseopt_bayes.spec.spec import Spec, check
+
+MODELS_FOLDER = Path(__file__).parents[2] / "models"
+THALL = (MODELS_FOLDER / "efftox-thall2014.toml").read_text(encoding="utf-8")
+
+# a change of content without a change of version is a silent amendment of the protocol
+PINNED = {
+    "efftox-thall2014": ("1.0.0", "7acc412af2ca0881"),
+    "optic-ponatinib": ("1.0.0", "ccf4fe224f84bdd0"),
+}
+
+
+@pytest.mark.parametrize("path", sorted(MODELS_FOLDER.glob("*.toml")), ids=lambda p: p.stem)
+def test_every_shipped_specification_is_sound_and_pinned(path):
+    spec, _, problems = check(path)
+    assert problems == []
+    assert spec.id == path.stem
+    assert (spec.version, spec.hash[:16]) == PINNED[spec.id]
+
+
+def written(tmp_path, text):
+    path = tmp_path / "spec.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def faults(tmp_path, *changes):
+    text = THALL
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    with pytest.raises(SpecError) as e:
+        Spec.load(written(tmp_path, text))
+    return str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("schema = 1", "schema = 2", "schema = 2: this version reads schema 1"),
+        ("schema = 1", "", "schema"),
+        ('version = "1.0.0"', 'verson = "1.0.0"', "unknown key 'verson' -> did you mean 'version'?"),
+        ('kind = "efftox"', 'kind = "eftox"', "did you mean 'efftox'?"),
+        ("doses = [1.0,", 'doses = ["1 mg",', "model.doses[0] = '1 mg': must be a number"),
+        ("doses = [1.0, 2.0,", "doses = [1.0, 1.0,", "each once"),
+        ("doses = [1.0,", "doses = [0.0,", "must be > 0"),
+        ("monotone_tox = false", 'monotone_tox = "no"', "must be true or false"),
+        ("sd = 3.5487", "sd = -3.5487", "model.priors.tox_intercept: Normal: sd = -3.5487 must be > 0"),
+        ("sd = 3.5487", "sd = 0", "must be > 0"),
+        ("sd = 3.5487", "sd = inf", "not a finite number"),
+        ("sd = 3.5487", "variance = 12", "unknown key 'variance'"),
+        ('tox_slope     = { dist = "normal"', 'tox_slope     = { dist = "normall"', "did you mean 'normal'?"),
+        ("tox_slope     =", "tox_slop     =", "EffTox has no parameter 'tox_slop'"),
+        ("association   = { dist", "# association = { dist", "no prior for association"),
+        ("tox1 = 0.65", "tox1 = 65", "65 is not a probability; 0.65?"),
+        ("hinge = [0.7, 0.25]", "hinge = [0.4, 0.25]", "hinge needs eff0 < efficacy < 1"),
+        ("hinge = [0.7, 0.25]", "hinge = [0.7]", "must be a list of two numbers"),
+        ("limit = 0.3", "limit = 30", "30 is not a probability; 0.3?"),
+        ("levels = 1", "levels = 1.5", "must be a whole number"),
+        ('criterion = "utility_of_means"', 'criterion = "utility_of_mean"', "did you mean 'utility_of_means'?"),
+        ('criterion = "utility_of_means"', 'criterion = "lowest_within_delta"', "'delta' is missing"),
+        ("seed = 20250101", "", "'seed' is missing"),
+        ("seed = 20250101", 'seed = "20250101"', "sampler.seed = '20250101': must be a whole number"),
+        ("seed = 20250101", 'seed = 1\nname = "stan"', "unknown sampler 'stan'"),
+        ("seed = 20250101", "seed = 1\nchains = 2", "at least 1000 draws in each of 4 chains"),
+        ('tox = "Toxicity"', 'toxx = "Toxicity"', "unknown key 'toxx' -> did you mean 'tox'?"),
+        ('kind = "patients"', 'kind = "patient"', "did you mean 'patients'?"),
+        ('kind = "patients"', 'kind = "patients"\nunit = "mg"', "'unit' is said once, in [model]"),
+        ('missing = { tox = "pending"', 'missing = { tox = "ignore"', "error, exclude, pending"),
+        ("[sampler]", "[sampler]\nseed = 1", "not valid TOML"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_named_with_its_key_and_a_repair(tmp_path, old, new, said):
+    assert said in faults(tmp_path, (old, new))
+
+
+def test_all_faults_of_one_file_come_at_once(tmp_path):
+    said = faults(tmp_path, ("sd = 3.5487", "sd = -1"), ("limit = 0.3", "limit = 30"),
+                  ("seed = 20250101", "sede = 20250101"), ('dose = "Dose"', 'dosage = "Dose"'))  # fmt: skip
+    assert int(re.match(r"(\d+) problems", said).group(1)) == 6  # two of them are missing keys
+    for part in ("tox_intercept", "rule[0]", "sede", "dosage"):
+        assert part in said
+
+
+def test_faults_of_specification_and_data_come_together(tmp_path):
+    path = written(tmp_path, THALL.replace("limit = 0.3", "limit = 30"))
+    data = tmp_path / "trial.csv"
+    data.write_text("ID,Dose,Toxicity,Efficacy\n1,3,0,2\n2,-1,0,0\n", encoding="utf-8")
+    spec, trial, problems = check(path, data)
+    assert spec is None
+    assert trial is None
+    assert {p.code for p in problems} >= {"DOB-F01", "DOB-B03", "DOB-C03", "DOB-C12"}
+
+
+def test_missing_files_are_said(tmp_path):
+    with pytest.raises(SpecError, match="does not exist"):
+        Spec.load(tmp_path / "none.toml")
+    _, _, problems = check(MODELS_FOLDER / "efftox-thall2014.toml", tmp_path / "none.csv")
+    assert "does not exist" in str(problems[0])
+
+
+def test_hash_is_of_the_content_alone(tmp_path):
+    one = Spec.load(MODELS_FOLDER / "efftox-thall2014.toml")
+    plain = re.sub(r" +#.*|^#.*", "", THALL, flags=re.MULTILINE).replace(
+        "doses = [1.0,", "doses = [1,"
+    )
+    assert Spec.load(written(tmp_path, plain)).hash == one.hash
+    assert Spec.load(written(tmp_path, THALL.replace("0.25]", "0.26]"))).hash != one.hash
+
+
+def test_rules_are_joined_by_and_and_any_of_by_or(tmp_path):
+    either = '[[rule]]\nkind = "any_of"\nrules = [{ kind = "tried_only" }, { kind = "any_dose" }]\n\n[decision]'
+    spec = Spec.load(written(tmp_path, THALL.replace("[decision]", either)))
+    assert isinstance(spec.rules, Both)
+    assert isinstance(spec.rules.right, Either)
+
+
+def test_every_registered_kind_can_be_written_in_a_file():
+    """Each field of each registered value has a converter."""
+    build = Builder("x.toml")
+    for registry in (MODELS, UTILITIES, RULES, CRITERIA, PRIORS, VALUES, READERS):
+        for name, cls in registry.items():
+            for field in dataclasses.fields(cls):
+                assert build._converter(str(field.type)), f"{name}.{field.name}"

@@ -1,0 +1,28 @@
+"""What the README shows is what a new user gets."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import doseopt_bayes as dob
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_notebook_example_runs_and_recommends_the_published_dose(tmp_path, monkeypatch, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    scope: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), scope)  # noqa: S102
+    assert "4 mg is recommended" in capsys.readouterr().out
+    report = (tmp_path / "results" / "interim-1" / "report.html").read_text(encoding="utf-8")
+    assert "NOT PRE-SPECIFIED" in report
+    assert len([line for line in code.splitlines() if line and not line.startswith("import")]) <= 10
+
+
+def test_every_public_name_stands_in_the_map_of_the_house():
+    house = README[README.index("## Map of the house") :]
+    missing = [n for n in dob.__all__ if not re.search(rf"\b{n}\b", house)]
+    assert not missing
