@@ -164,7 +164,7 @@ def test_labels_of_the_data_cannot_become_markup(tmp_path):
     )
     text = text.replace('title = "', 'title = "<img src=x onerror=alert(1)> ')
     spec.write_text(text, encoding="utf-8")
-    paths = dob.Spec.load(spec).run(frame).save(tmp_path / "out")
+    paths = dob.save(dob.Spec.load(spec).run(frame), tmp_path / "out")
     report = paths["report"].read_text(encoding="utf-8")
     assert "<script" not in report
     assert "<img src=x" not in report

@@ -38,10 +38,12 @@ if TYPE_CHECKING:
     from doseopt_bayes.inference.prior import sample_prior as sample_prior
     from doseopt_bayes.models import presets as presets
     from doseopt_bayes.models.efftox import EffTox as EffTox
+    from doseopt_bayes.plots.picture import figure as figure
     from doseopt_bayes.priors import HalfNormal as HalfNormal
     from doseopt_bayes.priors import LogNormal as LogNormal
     from doseopt_bayes.priors import Normal as Normal
     from doseopt_bayes.priors import StudentT as StudentT
+    from doseopt_bayes.report.bundle import save as save
     from doseopt_bayes.report.manifest import load_results as load_results
     from doseopt_bayes.spec.spec import Spec as Spec
 
@@ -59,6 +61,8 @@ _HOME = {
     "inference.posterior": ("Posterior",),
     "inference.prior": ("prior_table", "sample_prior"),
     "models.efftox": ("EffTox",),
+    "plots.picture": ("figure",),
+    "report.bundle": ("save",),
     "priors": ("HalfNormal", "LogNormal", "Normal", "StudentT"),
     "report.manifest": ("load_results",),
     "spec.spec": ("Spec",),

@@ -9,16 +9,13 @@ from doseopt_bayes.decision.decide import Decision, decide
 from doseopt_bayes.inference.nuts import Sampler, fit
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from doseopt_bayes.data.trial import TrialData
     from doseopt_bayes.decision.criteria import Criterion
     from doseopt_bayes.decision.rules import Rule
     from doseopt_bayes.decision.utility import Utility
     from doseopt_bayes.inference.posterior import Posterior
     from doseopt_bayes.models.base import DoseModel
-    from doseopt_bayes.plots.picture import Picture
-    from doseopt_bayes.spec.spec import Spec
+    from doseopt_bayes.plan import Plan
 
 __all__ = ["Analysis", "analyse"]
 
@@ -31,52 +28,16 @@ class Analysis:
     ----------
     model, data, posterior, decision
         What was fitted, to what, and what followed; no number is kept anywhere else.
-    spec
-        The pre-specified analysis that was run; ``None`` when it was put together in Python, which
-        the report says.
+    plan
+        The pre-specification that was followed; ``None`` when the analysis was put together in
+        Python, which the report says.
     """
 
     model: DoseModel
     data: TrialData
     posterior: Posterior
     decision: Decision
-    spec: Spec | None = None
-
-    def figure(self, name: str) -> Picture:
-        """Draw one figure of the report, with its numbers and its caption.
-
-        Parameters
-        ----------
-        name
-            For example ``"curve"``, ``"tradeoff"``, ``"ranking"``, ``"cui"``.
-
-        Raises
-        ------
-        DoseOptError
-            On an unknown name, or a figure that has no meaning for this analysis.
-        """
-        from doseopt_bayes.plots.picture import picture  # noqa: PLC0415  (imports matplotlib)
-
-        return picture(self, name)
-
-    def save(self, folder: str | Path, *, draft: bool = True) -> dict[str, Path]:
-        """Write report, figures, tables, posterior and manifest into `folder`.
-
-        Parameters
-        ----------
-        folder
-            Made when it does not exist; files of an earlier run are replaced, one by one and whole.
-        draft
-            Whether figures and report carry the footer stamp and the word DRAFT.
-
-        Returns
-        -------
-        dict
-            Name of each output to its path.
-        """
-        from doseopt_bayes.report.bundle import save  # noqa: PLC0415  (imports matplotlib)
-
-        return save(self, folder, draft=draft)
+    plan: Plan | None = None
 
     def __repr__(self) -> str:
         return str(self.decision)
@@ -95,7 +56,7 @@ def analyse(
     tune: int = 1000,
     chains: int = 4,
     override_diagnostics: bool = False,
-    spec: Spec | None = None,
+    plan: Plan | None = None,
 ) -> Analysis:
     """Fit `model` to `data` and decide.
 
@@ -107,13 +68,14 @@ def analyse(
         As in :func:`~doseopt_bayes.inference.nuts.fit`.
     utility, rules, criterion, override_diagnostics
         As in :func:`~doseopt_bayes.decision.decide.decide`.
-    spec
+    plan
         The specification that all of this comes from, if any.
 
     Returns
     -------
     Analysis
-        With ``.decision``, ``.posterior``, ``.figure(name)`` and ``.save(folder)``.
+        For :func:`~doseopt_bayes.plots.picture.figure` and
+        :func:`~doseopt_bayes.report.bundle.save`.
 
     Raises
     ------
@@ -140,4 +102,4 @@ def analyse(
         chains=chains,
         enough=lambda p: bool((judge(p).status != "not resolved").all()),
     )
-    return Analysis(model, data, posterior, judge(posterior), spec)
+    return Analysis(model, data, posterior, judge(posterior), plan)

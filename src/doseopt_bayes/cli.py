@@ -64,16 +64,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from doseopt_bayes.spec.spec import Spec  # noqa: PLC0415  (--help must not pay for it)
+    # imported here, so that --help does not pay for it
+    from doseopt_bayes.report.bundle import save  # noqa: PLC0415
+    from doseopt_bayes.report.manifest import compare_with_previous  # noqa: PLC0415
+    from doseopt_bayes.spec.spec import Spec  # noqa: PLC0415
 
     spec = Spec.load(options.spec)
     data = spec.read(options.data)
-    _say(f"{spec.id} {spec.version}: {data.source} read; compiling and sampling ...")
+    _say(f"{spec.plan.id} {spec.plan.version}: {data.source} read; compiling and sampling ...")
     analysis = spec.run(data, override_diagnostics=options.override_diagnostics)
-    folder = Path(options.out or Path("results") / spec.id)
-    for line in _changed(folder, analysis):
+    folder = Path(options.out or Path("results") / spec.plan.id)
+    for line in compare_with_previous(folder, data):
         _say(line)
-    paths = analysis.save(folder, draft=not options.final)
+    paths = save(analysis, folder, draft=not options.final)
     for note in analysis.posterior.notes:
         _say(f"note: {note}")
     print(analysis.decision.text_table)
@@ -86,12 +89,6 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _changed(folder: Path, analysis: object) -> list[str]:
-    from doseopt_bayes.report.manifest import compare_with_previous  # noqa: PLC0415
-
-    return compare_with_previous(folder, analysis.data)  # type: ignore[attr-defined]
-
-
 def _check(options: argparse.Namespace) -> int:
     from doseopt_bayes.spec.spec import check  # noqa: PLC0415
 
@@ -102,9 +99,9 @@ def _check(options: argparse.Namespace) -> int:
         )
         raise error
     assert spec is not None  # noqa: S101  (no problems: it was built)
-    print(
-        f"{options.spec}: no problems (id {spec.id}, version {spec.version}, sha256 {spec.hash[:12]})"
-    )
+    plan = spec.plan
+    named = f"id {plan.id}, version {plan.version}, sha256 {plan.hash[:12]}"
+    print(f"{options.spec}: no problems ({named})")
     print()
     for part in (
         spec.model,

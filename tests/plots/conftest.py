@@ -60,7 +60,7 @@ def make_analysis(data: TrialData, *, utility=CONTOUR, rules=RULES, criterion="m
     diagnostics = diagnose(draws, stats, [*PARAMETERS, "p_tox", "p_eff"])
     post = Posterior(tree, PARAMETERS, diagnostics)
     decision = decide(post, utility, rules, criterion=criterion)
-    return SimpleNamespace(spec=None, data=data, posterior=post, decision=decision)
+    return SimpleNamespace(plan=None, data=data, posterior=post, decision=decision)
 
 
 @pytest.fixture(scope="session")

@@ -33,8 +33,8 @@ PINNED = {
 def test_every_shipped_specification_is_sound_and_pinned(path):
     spec, _, problems = check(path)
     assert problems == []
-    assert spec.id == path.stem
-    assert (spec.version, spec.hash[:16]) == PINNED[spec.id]
+    assert spec.plan.id == path.stem
+    assert (spec.plan.version, spec.plan.hash[:16]) == PINNED[spec.plan.id]
 
 
 def written(tmp_path, text):
@@ -123,8 +123,8 @@ def test_hash_is_of_the_content_alone(tmp_path):
     plain = re.sub(r" +#.*|^#.*", "", THALL, flags=re.MULTILINE).replace(
         "doses = [1.0,", "doses = [1,"
     )
-    assert Spec.load(written(tmp_path, plain)).hash == one.hash
-    assert Spec.load(written(tmp_path, THALL.replace("0.25]", "0.26]"))).hash != one.hash
+    assert Spec.load(written(tmp_path, plain)).plan.hash == one.plan.hash
+    assert Spec.load(written(tmp_path, THALL.replace("0.25]", "0.26]"))).plan.hash != one.plan.hash
 
 
 def test_rules_are_joined_by_and_and_any_of_by_or(tmp_path):

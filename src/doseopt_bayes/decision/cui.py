@@ -78,8 +78,8 @@ class PiecewiseLinear:
 
     Examples
     --------
-    >>> float(PiecewiseLinear(points=((0.2, 0.0), (0.4, 0.8), (0.6, 1.0)))(xr.DataArray(0.3)))
-    0.4
+    >>> float(PiecewiseLinear(points=((0.0, 0.0), (0.5, 0.75), (1.0, 1.0)))(xr.DataArray(0.25)))
+    0.375
     """
 
     points: tuple[tuple[float, float], ...]

@@ -146,7 +146,7 @@ def reasons(table: xr.Dataset) -> list[str]:
                 mcse = error(float(at["limit_prob_mcse"]))
                 event = rule.rsplit(" > ", 1)[0]
                 wrong.append(
-                    f"{event} = {precise(estimate)} (MCSE {mcse}) must exceed {limit:g}{doubt}"
+                    f"{event} is {precise(estimate)} (MCSE {mcse}) must exceed {limit:g}{doubt}"
                 )
         said.append("; ".join([kept, *wrong]))
     return said

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from doseopt_bayes.analysis import Analysis
 
-__all__ = ["Picture", "picture"]
+__all__ = ["Picture", "figure"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,15 +52,15 @@ class Picture:
         )
 
 
-def picture(analysis: Analysis, name: str) -> Picture:
-    """Draw one figure of an analysis.
+def figure(analysis: Analysis, name: str) -> Picture:
+    """Draw one figure of an analysis, with its numbers and its caption.
 
     Parameters
     ----------
     analysis
         A finished analysis.
     name
-        A name of ``FIGURES``.
+        For example ``"curve"``, ``"tradeoff"``, ``"cui"``, ``"ranking"``; all names: ``FIGURES``.
 
     Raises
     ------
@@ -69,12 +69,12 @@ def picture(analysis: Analysis, name: str) -> Picture:
     """
     if name not in FIGURES:
         raise DoseOptError(f"there is no figure '{name}'", hint=did_you_mean(name, list(FIGURES)))
-    figure = FIGURES[name]
-    if not figure.applies(analysis):
+    kind = FIGURES[name]
+    if not kind.applies(analysis):
         fitting = [n for n, f in FIGURES.items() if f.applies(analysis)]
         raise DoseOptError(
             f"figure '{name}' does not apply to this analysis",
             hint=f"these do: {', '.join(fitting)}",
         )
-    numbers = figure.data(analysis)
-    return Picture(figure.title, figure.words(numbers), figure.drawing(numbers), numbers)
+    numbers = kind.data(analysis)
+    return Picture(kind.title, kind.words(numbers), kind.drawing(numbers), numbers)

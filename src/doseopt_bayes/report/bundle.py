@@ -12,7 +12,7 @@ import xarray as xr
 from doseopt_bayes import names
 from doseopt_bayes.files import write_whole
 from doseopt_bayes.plots import FIGURES, style
-from doseopt_bayes.plots.picture import Picture, picture
+from doseopt_bayes.plots.picture import Picture, figure
 from doseopt_bayes.report.html import NO_PLAN, render
 from doseopt_bayes.report.manifest import write_manifest
 
@@ -46,22 +46,22 @@ def save(analysis: Analysis, folder: str | Path, *, draft: bool = True) -> dict[
     footer = stamp or "; ".join(analysis.decision.stamps)  # these stay on a final figure too
     pictures: list[tuple[Picture, Path]] = []
     files: list[Path] = []
-    for name, figure in FIGURES.items():
-        if figure.applies(analysis):
-            drawn_one = picture(analysis, name)
+    for name, kind in FIGURES.items():
+        if kind.applies(analysis):
+            picture = figure(analysis, name)
             if footer:
-                style.stamp(drawn_one.figure, footer)
-            saved = style.save(drawn_one.figure, drawn / f"{len(pictures) + 1:02d}-{name}")
+                style.stamp(picture.figure, footer)
+            saved = style.save(picture.figure, drawn / f"{len(pictures) + 1:02d}-{name}")
             files += saved
-            pictures.append((drawn_one, saved[0]))
+            pictures.append((picture, saved[0]))
     for old in {*drawn.iterdir()} - set(files):
         old.unlink()  # of an earlier run: a figure that no longer belongs here
     report = write_whole(folder / "report.html", render(analysis, pictures, stamp=stamp).encode())
     table = write_whole(folder / "decision.csv", _csv(analysis).encode())
     results = write_whole(folder / "results.nc", _netcdf(results_tree(analysis)))
     files += [report, table, results]
-    if analysis.spec is not None and analysis.spec.file.is_file():
-        files.append(write_whole(folder / "spec.toml", analysis.spec.file.read_bytes()))
+    if analysis.plan is not None and analysis.plan.file.is_file():
+        files.append(write_whole(folder / "spec.toml", analysis.plan.file.read_bytes()))
     manifest = write_manifest(analysis, folder, files)
     return {"report": report, "figures": drawn, "table": table, "results": results,
             "manifest": manifest}  # fmt: skip
@@ -84,11 +84,11 @@ def results_tree(analysis: Analysis) -> xr.DataTree:
         recommended=decision.recommended, leading=decision.leading, status=decision.status
     )
     tree["decision"] = xr.DataTree(table)
-    if analysis.spec is not None:
+    if analysis.plan is not None:
         tree.attrs.update(
-            spec_id=analysis.spec.id,
-            spec_version=analysis.spec.version,
-            spec_sha256=analysis.spec.hash,
+            spec_id=analysis.plan.id,
+            spec_version=analysis.plan.version,
+            spec_sha256=analysis.plan.hash,
         )
     tree.attrs.update(
         answer=decision.text, stamps="\n".join(decision.stamps), notes="\n".join(post.notes)
@@ -118,12 +118,12 @@ def _csv(analysis: Analysis) -> str:
 
 
 def _stamp(analysis: Analysis) -> str:
-    spec = analysis.spec
-    plan = [f"{spec.id} {spec.version}", f"specification {spec.hash[:12]}"] if spec else [NO_PLAN]
+    plan = analysis.plan
+    named = [f"{plan.id} {plan.version}", f"specification {plan.hash[:12]}"] if plan else [NO_PLAN]
     parts = [
         *analysis.decision.stamps,
         "DRAFT",
-        *plan,
+        *named,
         f"data {analysis.data.sha256[:12]}",
         f"doseopt-bayes {metadata.version('doseopt-bayes')}",
     ]

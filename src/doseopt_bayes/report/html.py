@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from doseopt_bayes.analysis import Analysis
+    from doseopt_bayes.plan import Plan
     from doseopt_bayes.plots.picture import Picture
-    from doseopt_bayes.spec.spec import Spec
 
 __all__ = ["NO_PLAN", "render"]
 
@@ -53,17 +53,16 @@ def render(analysis: Analysis, figures: Sequence[tuple[Picture, Path]], *, stamp
         }
         for picture, path in figures
     ]
-    spec = analysis.spec
-    plan = f"Specification {spec.id}, version {spec.version}" if spec else NO_PLAN
+    plan = analysis.plan
     return template.render(
-        title=spec.title if spec else "Ranked doses",
-        question=spec.question if spec else "",
-        plan=plan,
+        title=plan.title if plan else "Ranked doses",
+        question=plan.question if plan else "",
+        plan=f"Specification {plan.id}, version {plan.version}" if plan else NO_PLAN,
         data=analysis.data,
         model=analysis.model,
         decision=analysis.decision,
         notes=analysis.posterior.notes,
-        roles=_roles(spec),
+        roles=_roles(plan),
         ranked=[tables.ranking(analysis), tables.limits(analysis)],
         observed=[tables.disposition(analysis), tables.observed(analysis)],
         prior=tables.prior(analysis),
@@ -76,12 +75,12 @@ def render(analysis: Analysis, figures: Sequence[tuple[Picture, Path]], *, stamp
     )
 
 
-def _roles(spec: Spec | None) -> str:
+def _roles(plan: Plan | None) -> str:
     """Say which column was read as what: exchanged columns are seen here first."""
-    if spec is None or spec.columns is None:
+    if plan is None or plan.columns is None:
         return "The data were handed over as checked trial data."
-    ends = spec.columns.endpoint_columns.items()
+    ends = plan.columns.endpoint_columns.items()
     said = [f"{end} from column '{column}'" for end, column in ends]
-    read = f"Read as: dose from column '{spec.columns.dose}', {', '.join(said)}."
-    meant = [f"{end}: {words}" for end, words in spec.endpoints.items()]
+    read = f"Read as: dose from column '{plan.columns.dose}', {', '.join(said)}."
+    meant = [f"{end}: {words}" for end, words in plan.endpoints.items()]
     return f"{read} {'; '.join(meant)}." if meant else read

@@ -26,15 +26,15 @@ SCHEMA: Final = 1
 def provenance(analysis: Analysis) -> dict[str, str]:
     """Return what made the results, without clock, host or user, so that a rerun says the same."""
     attrs = analysis.posterior.tree.attrs
-    spec = analysis.spec
-    plan = {"specification": "none: put together in Python"}
-    if spec is not None:
-        plan = {
-            "specification": f"{spec.id} {spec.version} ({spec.file.name})",
-            "specification_sha256": spec.hash,
+    plan = analysis.plan
+    named = {"specification": "none: put together in Python"}
+    if plan is not None:
+        named = {
+            "specification": f"{plan.id} {plan.version} ({plan.file.name})",
+            "specification_sha256": plan.hash,
         }
     return {
-        **plan,
+        **named,
         "data": analysis.data.source,
         "data_sha256": analysis.data.sha256,
         "sampler": f"{attrs['sampler']}, seed {attrs['seed']}, {attrs['chains']} chains x "

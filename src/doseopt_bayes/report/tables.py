@@ -82,7 +82,7 @@ def observed(analysis: Analysis) -> Table:
             low, high = float(at["low"]), float(at["high"])
             cells.append(f"{x}/{n}" + (f" = {x / n:.1%} ({low:.1%} to {high:.1%})" if n else ""))
         rows.append(tuple(cells))
-    labels = analysis.spec.endpoints if analysis.spec else {}
+    labels = analysis.plan.endpoints if analysis.plan else {}
     ends = [str(e) for e in rates[names.ENDPOINT].to_numpy()]
     heads = [f"{e}: {labels[e]}" if e in labels else e for e in ends]
     columns = (_dose_head(analysis), "Treated", *heads)

@@ -15,6 +15,7 @@ from doseopt_bayes.decision.criteria import CRITERIA
 from doseopt_bayes.decision.rules import RULES, Rule
 from doseopt_bayes.errors import DoseOptError, Problem, did_you_mean
 from doseopt_bayes.models import MODELS, DoseModel
+from doseopt_bayes.plan import Plan
 from doseopt_bayes.spec.build import Builder
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def parse_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     Returns
     -------
     parts, problems
-        The fields of ``Spec`` but ``file``; a part with problems is
+        The fields of ``Spec``; a part with problems is
         ``None``, and a file that cannot be read has no parts.
     """
     build = Builder(path.name)
@@ -92,21 +93,24 @@ def parse_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     if top.get("schema") != SCHEMA:
         rule = f"this version reads schema {SCHEMA}"
         build.problem("schema", top.get("schema"), rule, f"schema = {SCHEMA}", code="DOB-F12")
-    parts: dict[str, Any] = {k: build.text(top.get(k, ""), k) for k in WORDS}
+    words = {k: build.text(top.get(k, ""), k) for k in WORDS}
     for name in ("id", "version"):
-        if not parts[name]:
+        if not words[name]:
             build.problem(name, None, f"'{name}' is missing", f'add {name} = "..."')
     model = build.kind(MODELS, top.get("model"), "model")
-    parts |= {
+    columns, source = _columns(build, top.get("data"), model)
+    endpoints = build.texts(top.get("endpoints", {}), "endpoints")
+    plan = Plan(
+        **words, source=source, columns=columns, endpoints=endpoints, file=path, hash=_hash(parsed)
+    )
+    parts = {
+        "plan": plan,
         "model": model,
         "utility": build.kind(UTILITIES, top.get("utility"), "utility"),
         "rules": _rules(build, top.get("rule")),
         "criterion": build.kind(CRITERIA, top.get("decision"), "decision", key="criterion"),
         "sampler": build.value(Sampler, top.get("sampler", {}), "sampler"),
-        "endpoints": build.texts(top.get("endpoints", {}), "endpoints"),
-        "hash": _hash(parsed),
     }
-    parts["columns"], parts["source"] = _columns(build, top.get("data"), model)
     return parts, build.problems
 
 

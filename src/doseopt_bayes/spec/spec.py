@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doseopt_bayes import datasets
+from doseopt_bayes.analysis import Analysis, analyse
 from doseopt_bayes.data.columns import CountColumns
 from doseopt_bayes.data.trial import TrialData
 from doseopt_bayes.errors import DataError, DoseOptError, Problem, SpecError
 from doseopt_bayes.spec.parse import Columns, Sampler, parse_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
 
-    from doseopt_bayes.analysis import Analysis
     from doseopt_bayes.decision.criteria import Criterion
     from doseopt_bayes.decision.rules import Rule
     from doseopt_bayes.decision.utility import Utility
     from doseopt_bayes.models import DoseModel
+    from doseopt_bayes.plan import Plan
 
 __all__ = ["Sampler", "Spec", "check"]
 
@@ -32,41 +31,22 @@ class Spec:
 
     Parameters
     ----------
-    id, version, title, question
-        Name, version, and in words what is asked and in which context.
-    source
-        File of the data beside the specification, ``"dataset:NAME"`` for a shipped one, or empty
-        when the data come with the call.
-    columns
-        Column roles of the data; the model's doses and unit are already in it.
-    endpoints
-        What an event of each endpoint is, in words, for tables and figures.
+    plan
+        Name, version, words, data roles and hash.
     model, utility, rules, criterion, sampler
         The analysis.
-    file
-        Path that it was read from.
-    hash
-        SHA-256 over the parsed content: comments, order and layout do not count.
 
     Examples
     --------
-    ``Spec.load("models/optic-ponatinib.toml").run().save("results/optic")``
+    ``dob.save(dob.Spec.load("models/optic-ponatinib.toml").run(), "results/optic")``
     """
 
-    id: str
-    version: str
-    title: str
-    question: str
-    source: str
-    columns: Columns | None
-    endpoints: Mapping[str, str]
+    plan: Plan
     model: DoseModel
     utility: Utility
     rules: Rule
     criterion: Criterion
     sampler: Sampler
-    file: Path
-    hash: str
 
     @classmethod
     def load(cls, path: str | Path) -> Spec:
@@ -81,7 +61,7 @@ class Spec:
         parts, problems = parse_file(path)
         if problems:
             raise SpecError(problems, str(path))
-        return cls(**parts, file=path)
+        return cls(**parts)
 
     def read(self, data: str | Path | pd.DataFrame | None = None) -> TrialData:
         """Read the data: those given (a file or a frame), else those that the file names.
@@ -93,7 +73,7 @@ class Spec:
         DoseOptError
             When there are no data, or no [data] section says how to read them.
         """
-        return _read(self.columns, self.source, self.file, data)
+        return _read(self.plan.columns, self.plan.source, self.plan.file, data)
 
     def run(
         self,
@@ -113,10 +93,8 @@ class Spec:
         Returns
         -------
         Analysis
-            With ``.decision``, ``.posterior``, ``.data`` and ``.save(folder)``.
+            With ``.decision``, ``.posterior`` and ``.data``.
         """
-        from doseopt_bayes.analysis import analyse  # noqa: PLC0415  (imports the samplers)
-
         return analyse(
             self.model,
             data if isinstance(data, TrialData) else self.read(data),
@@ -129,7 +107,7 @@ class Spec:
             tune=self.sampler.tune,
             chains=self.sampler.chains,
             override_diagnostics=override_diagnostics,
-            spec=self,
+            plan=self.plan,
         )
 
 
@@ -152,9 +130,10 @@ def check(
     """
     path = Path(path)
     parts, problems = parse_file(path)
-    spec = None if problems else Spec(**parts, file=path)
+    spec = None if problems else Spec(**parts)
     trial = None
-    columns, source = parts.get("columns"), parts.get("source", "")
+    plan: Plan | None = parts.get("plan")
+    columns, source = (plan.columns, plan.source) if plan else (None, "")
     if columns is not None and (data or source):
         try:
             trial = _read(columns, source, path, data)
