@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -45,8 +46,12 @@ def test_cuimet_unchanged():
 
 def test_cuimet_identifiers_restart_at_each_dose():
     roles = PatientColumns("Dose", id="ID", tox="Toxicity")
-    with pytest.raises(DataError, match=r"DOB-C16.*leave `id` out"):
+    with pytest.raises(DataError, match=r"DOB-C16.*in `id_within`"):
         TrialData.from_csv(datasets.path("cuimet"), roles)
+    trial = TrialData.from_csv(datasets.path("cuimet"), replace(roles, id_within="Dose"))
+    assert trial.patients["id"].is_unique
+    assert "5/20" in set(trial.patients["id"])
+    assert trial.counts["n_treated"].sum() == 100
 
 
 def test_optic_counts():

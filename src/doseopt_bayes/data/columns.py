@@ -31,6 +31,8 @@ class PatientColumns:
         Column of the dose that is modelled, in `unit`.
     tox, eff, id
         Columns of toxicity (1 = event), efficacy (1 = response) and patient identifier.
+    id_within
+        Column within which identifiers are unique, when numbering restarts at each dose or site.
     other
         Further binary endpoints: endpoint name to column.
     evaluable
@@ -73,6 +75,7 @@ class PatientColumns:
     tox: str = ""
     eff: str = ""
     id: str = ""
+    id_within: str = ""
     other: Mapping[str, str] = field(default_factory=dict)
     evaluable: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -89,7 +92,7 @@ class PatientColumns:
     thousands: str = ""
 
     def __post_init__(self) -> None:
-        texts = {k: getattr(self, k) for k in ("dose", "tox", "eff", "id", "planned")}
+        texts = {k: getattr(self, k) for k in ("dose", "tox", "eff", "id", "id_within", "planned")}
         texts |= {"unit_column": self.unit_column}
         texts |= {f"other.{k}": v for k, v in self.other.items()}
         texts |= {f"evaluable.{k}": v for k, v in self.evaluable.items()}
@@ -131,6 +134,7 @@ class PatientColumns:
         ends = self.endpoint_columns.values()
         roles = [
             self.id,
+            self.id_within,
             self.dose,
             self.planned,
             self.unit_column,

@@ -36,6 +36,8 @@ def identify(table: RawTable, columns: PatientColumns, problems: list[Problem]) 
     found = []
     for row in table.rows:
         patient = id_value(row, columns.id) if columns.id else f"row {row.number}"
+        if patient and columns.id and columns.id_within:
+            patient = f"{id_value(row, columns.id_within)}/{patient}"
         at = Place(table.source, row.number, patient, columns.id)
         label = next(iter(row.cells.values()))
         if is_total(patient) or is_total(label, labels_patient_or_dose=False):
@@ -78,8 +80,7 @@ def refuse_twice(
         code, repair = "DOB-A14", "keep one row per patient (a join may have doubled it)"
         if dose is not None and earlier is not None and dose != earlier:
             rule += f", at doses {earlier:g} and {dose:g}"
-            code, repair = (
-                "DOB-C16",
-                "keep the row that counts; if identifiers restart at each dose, leave `id` out",
-            )
+            code = "DOB-C16"
+            repair = "keep the row that counts; if numbering restarts at each dose or site, "
+            repair += "name that column in `id_within`"
         problems.append(at.problem(code, patient.patient, rule, repair))

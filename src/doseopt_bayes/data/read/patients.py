@@ -75,7 +75,7 @@ def read_patients(table: RawTable, columns: PatientColumns) -> Patients:
     if table.n_rows == 0 and not (columns.allow_prior_only and grid):
         rule, repair = "no data rows", "allow_prior_only = true with doses gives the prior"
         problems.append(Problem("DOB-A13", rule, repair, table.source))
-    if not {columns.dose, columns.id} - {""} <= here or not table.rows:
+    if not {columns.dose, columns.id, columns.id_within} - {""} <= here or not table.rows:
         # without doses or identifiers no row can be judged; otherwise the other columns can
         if problems:
             raise table.refusal(problems)
