@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -25,6 +29,32 @@ def test_the_same_seed_gives_the_same_draws_and_another_seed_does_not(published)
     xr.testing.assert_equal(again.draws, published.draws)
     other = fit(MODEL, DATA, seed=2)
     assert not np.array_equal(other.draws["tox_slope"], published.draws["tox_slope"])
+
+
+@pytest.mark.slow
+def test_a_cold_and_a_warm_process_give_the_same_bits(tmp_path):
+    """Compiled afresh or loaded from the cache, in any hash order."""
+    code = (
+        "import hashlib, doseopt_bayes as dob; m = dob.EffTox((1, 2, 4), dob.presets.EFFTOX_THALL2014); "
+        "p = dob.fit(m, dob.TrialData.parse('1NNE 2EEB', doses=m.doses), seed=1); "
+        "print(hashlib.sha256(b''.join(p.tree[g][v].to_numpy().tobytes() for g in ('posterior', 'prior')"
+        " for v in p.tree[g].data_vars)).hexdigest())"
+    )
+    said = []
+    for hash_seed, cache in (("1", "a"), ("2", "a"), ("3", "b")):
+        flags = {
+            "PYTENSOR_FLAGS": f"base_compiledir={tmp_path / cache}",
+            "PYTHONHASHSEED": hash_seed,
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | flags,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        said.append(done.stdout)
+    assert len(set(said)) == 1
 
 
 def test_what_made_the_draws_is_recorded(published):
@@ -66,7 +96,7 @@ def test_draws_are_added_while_a_decision_is_too_close():
     post = fit(MODEL, DATA, seed=5, draws=1000, enough=enough)
     assert asked == [4000, 16000]
     assert post.n_draws == 16000
-    assert any("draws x 4" in note for note in post.notes)
+    assert any("not enough to decide; 4000 draws per chain" in note for note in post.notes)
 
 
 def test_a_fit_that_is_too_short_is_refused_not_hidden():

@@ -14,7 +14,7 @@ from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
 from doseopt_bayes.inference.checks import diagnose
 from doseopt_bayes.inference.posterior import Posterior
-from doseopt_bayes.inference.prior import prior_warnings, sample_prior
+from doseopt_bayes.inference.prior import prior_warnings, sample_prior, strict_floats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,10 +93,11 @@ def fit(
         diagnostics = posterior.diagnostics
         said = f"{chains} x {length} draws at target acceptance {STEPS[step]}"
         if diagnostics.passed:
-            if enough is None or enough(posterior) or chains * length * 4 > MAX_DRAWS:
+            longer = min(4 * length, MAX_DRAWS // chains)
+            if enough is None or longer <= length or enough(posterior):
                 break
-            notes.append(f"{said}: a decision was within its Monte Carlo error; draws x 4")
-            length *= 4
+            notes.append(f"{said}: not enough to decide; {longer} draws per chain instead")
+            length = longer
         elif diagnostics.diverged and step + 1 < len(STEPS):
             notes.append(f"{said}: {'; '.join(map(str, diagnostics.failures))}; refitted")
             step += 1
@@ -126,7 +127,8 @@ def _sampler(
     if sampler == "nutpie":
         import nutpie  # noqa: PLC0415
 
-        compiled = nutpie.compile_pymc_model(model)
+        with strict_floats():
+            compiled = nutpie.compile_pymc_model(model)
         return lambda draws, target: nutpie.sample(
             compiled, draws=draws, tune=tune, chains=chains, seed=seed,
             target_accept=target, save_warmup=False, progress_bar=False,
@@ -134,7 +136,7 @@ def _sampler(
     import pymc as pm  # noqa: PLC0415
 
     def run(draws: int, target: float) -> xr.DataTree:
-        with model:
+        with strict_floats(), model:
             tree: xr.DataTree = pm.sample(
                 draws, tune=tune, chains=chains, random_seed=seed, target_accept=target,
                 nuts_sampler="pymc", progressbar=False, compute_convergence_checks=False, cores=1,

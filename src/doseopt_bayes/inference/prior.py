@@ -12,12 +12,21 @@ import pandas as pd
 from doseopt_bayes import names
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import xarray as xr
 
     from doseopt_bayes.data.trial import TrialData
     from doseopt_bayes.models.base import DoseModel
 
-__all__ = ["CONFLICT", "PRIOR_DRAWS", "prior_table", "prior_warnings", "sample_prior"]
+__all__ = [
+    "CONFLICT",
+    "PRIOR_DRAWS",
+    "prior_table",
+    "prior_warnings",
+    "sample_prior",
+    "strict_floats",
+]
 
 PRIOR_DRAWS: Final = 4000
 CONFLICT: Final = 0.001  # prior-predictive probability below which data and prior disagree
@@ -50,13 +59,24 @@ def sample_prior(
     level = log.level
     log.setLevel(logging.ERROR)  # it lists the variables that it samples at each call
     try:
-        with warnings.catch_warnings(), model.build(data):
+        with warnings.catch_warnings(), strict_floats(), model.build(data):
             # a truncated prior is drawn by SciPy: slower, not worse
             warnings.filterwarnings("ignore", "Numba will use object mode")
             tree: xr.DataTree = pm.sample_prior_predictive(draws, random_seed=seed)
-            return tree
+        for group in ("prior", "prior_predictive"):
+            # PyMC lists the variables in the order of a set: another one in each process
+            tree[group].dataset = tree[group].to_dataset()[sorted(tree[group].data_vars)]
+        return tree
     finally:
         log.setLevel(level)
+
+
+def strict_floats() -> AbstractContextManager[None]:
+    """Compile without fast-math, which gives other last bits after a cold start than from cache."""
+    import pytensor  # noqa: PLC0415
+
+    flags: AbstractContextManager[None] = pytensor.config.change_flags(numba__fastmath=False)
+    return flags
 
 
 def prior_table(tree: xr.DataTree) -> pd.DataFrame:
