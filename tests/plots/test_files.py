@@ -69,7 +69,7 @@ def test_labels_are_text_and_nothing_else(tmp_path):
     assert "<script" not in svg.read_text()
     label = figure.axes[0].xaxis.label
     assert label._preprocess_math(label.get_text()) == (
-        f"dose ({unit}); below it: events / patients analysed",
+        f"dose ({unit}); events / analysed below it",
         False,
     )
 

@@ -94,9 +94,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Both(Rule):
-    """Admissible when both rules say so."""
-
+class _Pair(Rule):
     left: Rule
     right: Rule
 
@@ -104,6 +102,15 @@ class Both(Rule):
     def leaves(self) -> tuple[Rule, ...]:
         """Return the elementary rules that it is made of."""
         return (*self.left.leaves, *self.right.leaves)
+
+    def _say(self, word: str) -> str:
+        inner = (self.left, self.right)
+        mixed = (isinstance(r, _Pair) and type(r) is not type(self) for r in inner)
+        return word.join(f"({r})" if m else str(r) for r, m in zip(inner, mixed, strict=True))
+
+
+class Both(_Pair):
+    """Admissible when both rules say so."""
 
     def judge(self, post: Posterior) -> Verdict:
         """Judge every dose of `post`."""
@@ -112,21 +119,11 @@ class Both(Rule):
         return Verdict(a.ok & b.ok, firm, a.findings + b.findings)
 
     def __str__(self) -> str:
-        sides = (f"({r})" if isinstance(r, Either) else str(r) for r in (self.left, self.right))
-        return "; and ".join(sides)
+        return self._say("; and ")
 
 
-@dataclass(frozen=True)
-class Either(Rule):
+class Either(_Pair):
     """Admissible when at least one of the two rules says so."""
-
-    left: Rule
-    right: Rule
-
-    @property
-    def leaves(self) -> tuple[Rule, ...]:
-        """Return the elementary rules that it is made of."""
-        return (*self.left.leaves, *self.right.leaves)
 
     def judge(self, post: Posterior) -> Verdict:
         """Judge every dose of `post`."""
@@ -135,8 +132,7 @@ class Either(Rule):
         return Verdict(a.ok | b.ok, firm, a.findings + b.findings)
 
     def __str__(self) -> str:
-        sides = (f"({r})" if isinstance(r, Both) else str(r) for r in (self.left, self.right))
-        return " or ".join(sides)
+        return self._say(" or ")
 
 
 def _check_probabilities(rule: object, **values: float) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from scipy.stats import binomtest
 
 from doseopt_bayes import names
+from doseopt_bayes.data.observed import observed_rates
 from doseopt_bayes.decision.decide import INTERVAL
 from doseopt_bayes.decision.prose import error
 from doseopt_bayes.plots import style
@@ -64,14 +64,16 @@ def data_curve(analysis: Analysis) -> xr.Dataset:
         {k: (dims, np.stack([table[v].to_numpy() for v in vs], axis=1)) for k, vs in parts.items()},
         coords={names.DOSE: table[names.DOSE].to_numpy(), "variable": shown},
     )
-    n, events = _counts(trial, shown)
-    exact = [
-        [_exact(x, k) for x, k in zip(*row, strict=True)] for row in zip(events, n, strict=True)
-    ]
-    data["n"], data["events"] = (dims, n), (dims, events)
-    data["observed"] = (dims, np.array([[e[0] for e in row] for row in exact]))
-    data["observed_low"] = (dims, np.array([[e[1] for e in row] for row in exact]))
-    data["observed_high"] = (dims, np.array([[e[2] for e in row] for row in exact]))
+    seen = observed_rates(trial, level=INTERVAL).reindex(endpoint=[ENDPOINTS[v] for v in shown])
+    for name, column in (
+        ("observed", "rate"),
+        ("observed_low", "low"),
+        ("observed_high", "high"),
+    ):
+        data[name] = (dims, seen[column].transpose(names.DOSE, names.ENDPOINT).to_numpy())
+    for name in (names.N, names.EVENTS):
+        counts = seen[name].fillna(0).astype(int)
+        data[name] = (dims, counts.transpose(names.DOSE, names.ENDPOINT).to_numpy())
     data[names.N_TREATED] = (names.DOSE, table[names.N_TREATED].to_numpy())
     data["untried"] = (names.DOSE, table["untried"].to_numpy())
     lines = limits(decision.rules)
@@ -84,32 +86,6 @@ def data_curve(analysis: Analysis) -> xr.Dataset:
         "unit": str(table.attrs.get("unit", "")),
     }
     return data
-
-
-def _counts(trial: TrialData, shown: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    known = {str(e) for e in trial.counts[names.ENDPOINT].to_numpy()}
-    columns = []
-    for part in (names.N, names.EVENTS):
-        counts = trial.counts[part]
-        zero = np.zeros(counts.sizes[names.DOSE], dtype=np.int64)
-        columns.append(
-            [
-                counts.sel({names.ENDPOINT: ENDPOINTS[v]}).to_numpy()
-                if ENDPOINTS[v] in known
-                else zero
-                for v in shown
-            ]
-        )
-    n, events = columns
-    return np.stack(n, axis=1), np.stack(events, axis=1)
-
-
-def _exact(events: int, n: int) -> tuple[float, float, float]:
-    if n == 0:
-        return np.nan, np.nan, np.nan
-    found = binomtest(int(events), int(n))
-    interval = found.proportion_ci(confidence_level=INTERVAL, method="exact")
-    return float(found.statistic), float(interval.low), float(interval.high)
 
 
 def plot_curve(data: xr.Dataset, *, variable: str, ax: Axes | None = None) -> Axes:
@@ -165,7 +141,7 @@ def plot_curve(data: xr.Dataset, *, variable: str, ax: Axes | None = None) -> Ax
         labels = [f"{d:g}\n{c}" for d, c in zip(doses, counts, strict=True)]
         label_doses(ax, doses, labels)
         unit = f" ({data.attrs['unit']})" if data.attrs["unit"] else ""
-        ax.set_xlabel(style.escape(f"dose{unit}; below it: events / patients analysed"))
+        ax.set_xlabel(style.escape(f"dose{unit}; events / analysed below it"))
         ax.set_ylabel(f"probability of {style.endpoint_word(variable)}")
         ax.set_title(style.endpoint_word(variable).capitalize())
     return ax

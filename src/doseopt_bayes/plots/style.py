@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +16,7 @@ from matplotlib.figure import Figure as Canvas
 
 from doseopt_bayes import names
 from doseopt_bayes.decision.decide import INTERVAL
+from doseopt_bayes.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -226,16 +226,9 @@ def save(
     written = []
     for ending in formats:
         target = stem.with_name(f"{stem.name}.{ending}")
-        handle, part = tempfile.mkstemp(
-            dir=stem.parent, prefix=f".{stem.name}-", suffix=f".{ending}"
-        )
-        os.close(handle)
-        try:
-            with styled():
-                figure.savefig(part, format=ending, dpi=DPI, metadata=silent[ending])
-            Path(part).chmod(0o644)
-            Path(part).replace(target)
-        finally:
-            Path(part).unlink(missing_ok=True)
+        buffer = io.BytesIO()
+        with styled():
+            figure.savefig(buffer, format=ending, dpi=DPI, metadata=silent[ending])
+        write_whole(target, buffer.getvalue())
         written.append(target)
     return tuple(written)
