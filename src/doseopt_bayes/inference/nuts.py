@@ -13,8 +13,9 @@ import xarray as xr
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
 from doseopt_bayes.inference.checks import diagnose
+from doseopt_bayes.inference.compiled import Compiled, compiled_for, strict_floats
 from doseopt_bayes.inference.posterior import Posterior
-from doseopt_bayes.inference.prior import prior_warnings, sample_prior, strict_floats
+from doseopt_bayes.inference.prior import PRIOR_DRAWS, prior_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,12 +85,12 @@ def fit(
         raise DoseOptError(
             f"seed = {seed!r} is not a non-negative integer", hint="pass seed=1, not text"
         )
-    built = model.build(data)
-    run = _sampler(built, sampler, tune=tune, chains=chains, seed=int(seed))
+    compiled = compiled_for(model, data)
+    run = _sampler(compiled, sampler, tune=tune, chains=chains, seed=int(seed))
     step, length = 0, draws
     while True:
         raw = run(length, STEPS[step])
-        posterior = _posterior(raw, model, built, data)
+        posterior = _posterior(raw, model, compiled.model, data)
         diagnostics = posterior.diagnostics
         said = f"{chains} x {length} draws at target acceptance {STEPS[step]}"
         if diagnostics.passed:
@@ -107,7 +108,7 @@ def fit(
         else:
             break
     tree = posterior.tree
-    prior = sample_prior(model, data, seed=int(seed))
+    prior = compiled.forward(PRIOR_DRAWS, int(seed))
     for group in ("prior", "prior_predictive", "observed_data", "constant_data"):
         tree[group] = prior[group]
     unseen = [e for e in (names.TOX, names.EFF) if not _analysed(data, e)]
@@ -129,22 +130,21 @@ def _analysed(data: TrialData, endpoint: str) -> int:
 
 
 def _sampler(
-    model: Any, sampler: Sampler, *, tune: int, chains: int, seed: int
+    compiled: Compiled, sampler: Sampler, *, tune: int, chains: int, seed: int
 ) -> Callable[[int, float], xr.DataTree]:
-    """Return a function (draws, target acceptance) -> tree; compiled once where the sampler can."""
+    """Return a function (draws, target acceptance) -> tree."""
     if sampler == "nutpie":
         import nutpie  # noqa: PLC0415
 
-        with strict_floats():
-            compiled = nutpie.compile_pymc_model(model)
+        program = compiled.nuts()
         return lambda draws, target: nutpie.sample(
-            compiled, draws=draws, tune=tune, chains=chains, seed=seed,
+            program, draws=draws, tune=tune, chains=chains, seed=seed,
             target_accept=target, save_warmup=False, progress_bar=False,
         )  # fmt: skip
     import pymc as pm  # noqa: PLC0415
 
     def run(draws: int, target: float) -> xr.DataTree:
-        with strict_floats(), model:
+        with strict_floats(), compiled.model:
             tree: xr.DataTree = pm.sample(
                 draws, tune=tune, chains=chains, random_seed=seed, target_accept=target,
                 nuts_sampler="pymc", progressbar=False, compute_convergence_checks=False, cores=1,

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
 from doseopt_bayes import names
+from doseopt_bayes.inference.compiled import compiled_for
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     import xarray as xr
 
     from doseopt_bayes.data.trial import TrialData
@@ -25,7 +22,6 @@ __all__ = [
     "prior_table",
     "prior_warnings",
     "sample_prior",
-    "strict_floats",
 ]
 
 PRIOR_DRAWS: Final = 4000
@@ -53,30 +49,7 @@ def sample_prior(
     xarray.DataTree
         Groups ``prior``, ``prior_predictive``, ``observed_data`` and ``constant_data``.
     """
-    import pymc as pm  # noqa: PLC0415  (PyMC takes seconds to import)
-
-    log = logging.getLogger("pymc")
-    level = log.level
-    log.setLevel(logging.ERROR)  # it lists the variables that it samples at each call
-    try:
-        with warnings.catch_warnings(), strict_floats(), model.build(data):
-            # a truncated prior is drawn by SciPy: slower, not worse
-            warnings.filterwarnings("ignore", "Numba will use object mode")
-            tree: xr.DataTree = pm.sample_prior_predictive(draws, random_seed=seed)
-        for group in ("prior", "prior_predictive"):
-            # PyMC lists the variables in the order of a set: another one in each process
-            tree[group].dataset = tree[group].to_dataset()[sorted(tree[group].data_vars)]
-        return tree
-    finally:
-        log.setLevel(level)
-
-
-def strict_floats() -> AbstractContextManager[None]:
-    """Compile without fast-math, which gives other last bits after a cold start than from cache."""
-    import pytensor  # noqa: PLC0415
-
-    flags: AbstractContextManager[None] = pytensor.config.change_flags(numba__fastmath=False)
-    return flags
+    return compiled_for(model, data).forward(draws, seed)
 
 
 def prior_table(tree: xr.DataTree) -> pd.DataFrame:

@@ -1,0 +1,151 @@
+"""Models compiled once per recipe: new patients change the data, not the program.
+
+Two recipes share a program only when their ``repr`` agrees, that is doses, priors and every option to
+the last digit. The programs live as long as the process; PyTensor keeps their machine code on disk.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import xarray as xr
+
+from doseopt_bayes import names
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from doseopt_bayes.data.trial import TrialData
+    from doseopt_bayes.models.base import DoseModel
+
+__all__ = ["Compiled", "compiled_for", "strict_floats"]
+
+KEPT: Final = 8  # programs kept; the one unused for longest goes first
+
+
+def strict_floats() -> AbstractContextManager[None]:
+    """Compile without fast-math, which gives other last bits after a cold start than from cache."""
+    import pytensor  # noqa: PLC0415  (PyMC takes seconds to import)
+
+    flags: AbstractContextManager[None] = pytensor.config.change_flags(numba__fastmath=False)
+    return flags
+
+
+@dataclass(eq=False)
+class Compiled:
+    """A PyMC model whose data are set anew for each use, and its programs.
+
+    Parameters
+    ----------
+    model
+        The ``pymc.Model``.
+    """
+
+    model: Any
+
+    def data(self) -> dict[str, np.ndarray]:
+        """Return the values of the model's data containers."""
+        return {d.name: d.get_value() for d in self.model.data_vars}
+
+    @cached_property
+    def _nuts(self) -> Any:
+        import nutpie  # noqa: PLC0415
+
+        with strict_floats():
+            return nutpie.compile_pymc_model(self.model)
+
+    def nuts(self) -> Any:
+        """Return nutpie's program with the present data."""
+        return self._nuts.with_data(**self.data())
+
+    @cached_property
+    def _forward(self) -> tuple[Any, list[Any], dict[str, list[str]]]:
+        import pymc as pm  # noqa: PLC0415
+        from pymc.pytensorf import find_rng_nodes  # noqa: PLC0415
+
+        model = self.model
+        groups = {
+            "prior": [*model.free_RVs, *model.deterministics],
+            "prior_predictive": model.observed_RVs,
+            "observed_data": [model.rvs_to_values[v] for v in model.observed_RVs],
+        }
+        outputs = [v for group in groups.values() for v in group]
+        seen = [v.name for v in model.observed_RVs]
+        labels = {g: seen if g != "prior" else [v.name for v in vs] for g, vs in groups.items()}
+        with strict_floats(), warnings.catch_warnings():
+            # a truncated prior is drawn by SciPy: slower, not worse
+            warnings.filterwarnings("ignore", "Numba will use object mode")
+            program = pm.compile(inputs=[], outputs=outputs)
+            program()
+        return program, find_rng_nodes(outputs), labels
+
+    def forward(self, draws: int, seed: int) -> xr.DataTree:
+        """Draw parameters from the prior, and outcomes given them, at the present sample sizes.
+
+        Returns
+        -------
+        xarray.DataTree
+            Groups ``prior`` and ``prior_predictive`` (chain, draw, ...), ``observed_data`` and
+            ``constant_data``.
+        """
+        from pymc.pytensorf import reseed_rngs  # noqa: PLC0415
+
+        program, generators, labels = self._forward
+        reseed_rngs(generators, seed)
+        rows = [program() for _ in range(draws)]
+        columns = iter(zip(*rows, strict=True))
+        found: dict[str, dict[str, xr.DataArray]] = {"constant_data": {}}
+        for group, variables in labels.items():
+            once = group == "observed_data"  # the same in each draw
+            found[group] = {}
+            for name in variables:
+                values = next(columns)
+                x = np.asarray(values[0]) if once else np.stack(values)[None]
+                found[group][name] = self._labelled(name, x, sampled=not once)
+        for name, x in self.data().items():
+            found["constant_data"][name] = self._labelled(name, x, sampled=False)
+        return xr.DataTree.from_dict({g: xr.Dataset(v) for g, v in found.items()})
+
+    def _labelled(self, name: str, x: np.ndarray, *, sampled: bool) -> xr.DataArray:
+        dims = tuple(self.model.named_vars_to_dims.get(name, ()))
+        coords = {d: list(self.model.coords[d]) for d in dims}
+        if sampled:
+            dims = (names.CHAIN, names.DRAW, *dims)
+            coords |= {names.CHAIN: [0], names.DRAW: list(range(x.shape[1]))}
+        return xr.DataArray(x, dims=dims, coords=coords)
+
+
+_CACHE: OrderedDict[str, Compiled] = OrderedDict()
+
+
+def compiled_for(recipe: DoseModel, data: TrialData) -> Compiled:
+    """Return the compiled model of `recipe`, holding `data`.
+
+    Parameters
+    ----------
+    recipe
+        A model without data.
+    data
+        Trial data with the recipe's doses.
+
+    Raises
+    ------
+    DoseOptError
+        When the data do not fit the recipe.
+    """
+    built = recipe.build(data)  # checks the data, and says which numbers the model reads
+    key = f"{type(recipe).__module__}.{recipe!r}"
+    if key not in _CACHE:
+        while len(_CACHE) >= KEPT:
+            _CACHE.popitem(last=False)
+        _CACHE[key] = Compiled(built)
+    _CACHE.move_to_end(key)
+    kept = _CACHE[key]
+    for container in built.data_vars:
+        kept.model[container.name].set_value(container.get_value())
+    return kept
