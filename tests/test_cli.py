@@ -114,6 +114,21 @@ def test_an_interim_file_is_read_and_a_changed_one_is_noticed(tmp_path, capsys):
     assert "rows that differ: 6" in capsys.readouterr().err
 
 
+def test_files_of_others_in_the_results_folder_are_left_alone(optic, tmp_path):
+    folder = tmp_path / "out"
+    shutil.copytree(optic[0], folder)
+    mine = folder / "figures" / "mine.png"
+    mine.write_bytes(b"mine")
+    shutil.copy(folder / "figures" / "01-curve.png", folder / "figures" / "99-old.png")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["files"]["figures/99-old.png"] = manifest["files"]["figures/01-curve.png"]
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    dob.save(dob.Spec.load(OPTIC).run(), folder)
+    assert mine.read_bytes() == b"mine"
+    assert not (folder / "figures" / "99-old.png").exists()
+    dob.load_results(folder)
+
+
 def test_check_says_what_would_be_run(capsys):
     assert main(["check", OPTIC]) == 0
     said = capsys.readouterr().out

@@ -72,10 +72,11 @@ def _run(options: argparse.Namespace) -> int:
     spec = Spec.load(options.spec)
     data = spec.read(options.data)
     _say(f"{spec.plan.id} {spec.plan.version}: {data.source} read; compiling and sampling ...")
-    analysis = spec.run(data, override_diagnostics=options.override_diagnostics)
     folder = Path(options.out or Path("results") / spec.plan.id)
+    folder.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made costs no sampling
     for line in compare_with_previous(folder, data):
         _say(line)
+    analysis = spec.run(data, override_diagnostics=options.override_diagnostics)
     paths = save(analysis, folder, draft=not options.final)
     for note in analysis.posterior.notes:
         _say(f"note: {note}")
@@ -128,9 +129,12 @@ def _write_problems(e: DataError | SpecError, data: str | None) -> None:
     if data is None or not Path(data).is_file():
         return
     path = Path(data).with_suffix(".problems.csv")
-    table = e.problems.map(_no_formula)
-    table.to_csv(path, index=False)
-    _say(f"the problems are also in {path}")
+    try:
+        e.problems.map(_no_formula).to_csv(path, index=False)
+    except OSError as cannot:
+        _say(f"the problems could not be written to {path}: {cannot.strerror}")
+    else:
+        _say(f"the problems are also in {path}")
 
 
 def _no_formula(cell: object) -> object:

@@ -60,6 +60,7 @@ def faults(tmp_path, *changes):
         ("schema = 1", "", "schema"),
         ('version = "1.0.0"', 'verson = "1.0.0"', "unknown key 'verson' -> did you mean 'version'?"),
         ('kind = "efftox"', 'kind = "eftox"', "did you mean 'efftox'?"),
+        ('id = "efftox-thall2014"', 'id = "../../etc"', "an id names files"),
         ("doses = [1.0,", 'doses = ["1 mg",', "model.doses[0] = '1 mg': must be a number"),
         ("doses = [1.0, 2.0,", "doses = [1.0, 1.0,", "each once"),
         ("doses = [1.0,", "doses = [0.0,", "must be > 0"),

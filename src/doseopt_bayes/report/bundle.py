@@ -14,7 +14,7 @@ from doseopt_bayes.files import write_whole
 from doseopt_bayes.plots import FIGURES, style
 from doseopt_bayes.plots.picture import Picture, figure
 from doseopt_bayes.report.html import NO_PLAN, render
-from doseopt_bayes.report.manifest import write_manifest
+from doseopt_bayes.report.manifest import listed_files, write_manifest
 
 if TYPE_CHECKING:
     from doseopt_bayes.analysis import Analysis
@@ -42,6 +42,7 @@ def save(analysis: Analysis, folder: str | Path, *, draft: bool = True) -> dict[
     folder = Path(folder)
     drawn = folder / "figures"
     drawn.mkdir(parents=True, exist_ok=True)
+    before = listed_files(folder)
     stamp = _stamp(analysis) if draft else ""
     footer = stamp or "; ".join(analysis.decision.stamps)  # these stay on a final figure too
     pictures: list[tuple[Picture, Path]] = []
@@ -54,14 +55,14 @@ def save(analysis: Analysis, folder: str | Path, *, draft: bool = True) -> dict[
             saved = style.save(picture.figure, drawn / f"{len(pictures) + 1:02d}-{name}")
             files += saved
             pictures.append((picture, saved[0]))
-    for old in {*drawn.iterdir()} - set(files):
-        old.unlink()  # of an earlier run: a figure that no longer belongs here
     report = write_whole(folder / "report.html", render(analysis, pictures, stamp=stamp).encode())
     table = write_whole(folder / "decision.csv", _csv(analysis).encode())
     results = write_whole(folder / "results.nc", _netcdf(results_tree(analysis)))
     files += [report, table, results]
     if analysis.plan is not None and analysis.plan.file.is_file():
         files.append(write_whole(folder / "spec.toml", analysis.plan.file.read_bytes()))
+    for old in before - set(files):
+        old.unlink(missing_ok=True)  # of an earlier run, and of no meaning for this one
     manifest = write_manifest(analysis, folder, files)
     return {"report": report, "figures": drawn, "table": table, "results": results,
             "manifest": manifest}  # fmt: skip

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from doseopt_bayes.analysis import Analysis
     from doseopt_bayes.data.trial import TrialData
 
-__all__ = ["compare_with_previous", "load_results", "provenance", "verify", "write_manifest"]
+__all__ = [
+    "compare_with_previous",
+    "listed_files",
+    "load_results",
+    "provenance",
+    "verify",
+    "write_manifest",
+]
 
 NAME: Final = "manifest.json"
 SCHEMA: Final = 1
@@ -95,6 +102,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return content  # type: ignore[no-any-return]
 
 
+def listed_files(folder: Path) -> set[Path]:
+    """Return the files that the manifest of `folder` lists; none without a sound manifest."""
+    try:
+        return {folder / name for name in read_manifest(folder)["files"]}
+    except ResultsError:
+        return set()
+
+
 def verify(folder: str | Path) -> dict[str, Any]:
     """Check every file of a results folder against its manifest.
 
@@ -153,7 +168,10 @@ def compare_with_previous(folder: Path, data: TrialData) -> list[str]:
     """
     if not (folder / NAME).is_file():
         return []
-    before = read_manifest(folder)
+    try:
+        before = read_manifest(folder)
+    except ResultsError as e:
+        return [f"{e.message}; the results in '{folder}' are replaced"]
     if before["made_by"]["data_sha256"] == data.sha256:
         return []
     from doseopt_bayes.data.read.table import changed_rows  # noqa: PLC0415

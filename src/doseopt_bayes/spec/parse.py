@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import reduce
@@ -97,6 +98,9 @@ def parse_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     for name in ("id", "version"):
         if not words[name]:
             build.problem(name, None, f"'{name}' is missing", f'add {name} = "..."')
+    if words["id"] and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", words["id"]):
+        rule = "an id names files: letters, digits, point, dash and underscore"
+        build.problem("id", words["id"], rule, "choose a plain name")
     model = build.kind(MODELS, top.get("model"), "model")
     columns, source = _columns(build, top.get("data"), model)
     endpoints = build.texts(top.get("endpoints", {}), "endpoints")
