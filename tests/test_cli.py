@@ -92,8 +92,9 @@ def test_the_manifest_vouches_for_every_file_and_tells_an_altered_one(optic, tmp
         dob.load_results(folder)
 
 
-def test_a_second_run_gives_the_same_bytes(optic, tmp_path):
-    assert main(["run", OPTIC, "--out", str(tmp_path)]) == 0
+def test_a_second_quiet_run_gives_the_same_bytes(optic, tmp_path, capsys):
+    assert main(["run", OPTIC, "--out", str(tmp_path), "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
     first = json.loads((optic[0] / "manifest.json").read_text(encoding="utf-8"))["files"]
     second = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))["files"]
     assert first == second
@@ -158,6 +159,16 @@ def test_bad_data_are_refused_before_sampling_and_listed_beside_the_file(tmp_pat
     listed = pd.read_csv(tmp_path / "bad.problems.csv", keep_default_na=False)
     assert set(listed["code"]) >= {"DOB-B03", "DOB-C03", "DOB-C12"}
     assert not listed.astype(str).map(lambda c: c.startswith("=")).any(axis=None)
+
+
+def test_init_writes_a_sound_specification_and_never_over_a_file(tmp_path, capsys):
+    path = tmp_path / "new" / "plan.toml"
+    assert main(["init", str(path)]) == 0
+    assert main(["check", str(path)]) == 0
+    assert "no problems" in capsys.readouterr().out
+    path.write_text("mine", encoding="utf-8")
+    assert main(["init", str(path)]) == 1
+    assert path.read_text(encoding="utf-8") == "mine"
 
 
 def test_missing_files_are_one_sentence(capsys, tmp_path):

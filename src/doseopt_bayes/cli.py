@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("spec", metavar="SPEC", help="specification file (.toml)")
     run.add_argument("data", metavar="DATA", nargs="?", help="data file, when SPEC names none")
     run.add_argument("--out", metavar="DIR", help="results folder (default: results/ID)")
+    run.add_argument("--quiet", action="store_true", help="print the answer only, no progress")
     run.add_argument("--final", action="store_true", help="leave out the DRAFT stamps")
     run.add_argument(
         "--override-diagnostics",
@@ -60,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("spec", metavar="SPEC", help="specification file (.toml)")
     check.add_argument("data", metavar="DATA", nargs="?", help="data file, when SPEC names none")
     check.set_defaults(do=_check)
+
+    init = commands.add_parser("init", help="write a commented specification to fill in")
+    init.add_argument("spec", metavar="SPEC", help="file to write (.toml); must not exist")
+    init.set_defaults(do=_init, data=None)
     return parser
 
 
@@ -69,17 +74,18 @@ def _run(options: argparse.Namespace) -> int:
     from doseopt_bayes.report.manifest import compare_with_previous  # noqa: PLC0415
     from doseopt_bayes.spec.spec import Spec  # noqa: PLC0415
 
+    say = _silent if options.quiet else _say
     spec = Spec.load(options.spec)
     data = spec.read(options.data)
-    _say(f"{spec.plan.id} {spec.plan.version}: {data.source} read; compiling and sampling ...")
+    say(f"{spec.plan.id} {spec.plan.version}: {data.source} read; compiling and sampling ...")
     folder = Path(options.out or Path("results") / spec.plan.id)
     folder.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made costs no sampling
     for line in compare_with_previous(folder, data):
-        _say(line)
+        say(line)
     analysis = spec.run(data, override_diagnostics=options.override_diagnostics)
     paths = save(analysis, folder, draft=not options.final)
     for note in analysis.posterior.notes:
-        _say(f"note: {note}")
+        say(f"note: {note}")
     print(analysis.decision.text_table)
     print()
     print(analysis.decision.headline)
@@ -118,6 +124,23 @@ def _check(options: argparse.Namespace) -> int:
     for note in data.notes:
         print(f"note: {note}")
     return 0
+
+
+def _init(options: argparse.Namespace) -> int:
+    from importlib import resources  # noqa: PLC0415
+
+    path = Path(options.spec)
+    if path.exists():
+        raise DoseOptError(f"'{path}' exists already", hint="name a new file")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    template = resources.files("doseopt_bayes.spec").joinpath("template.toml")
+    path.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+    print(f"{path} written: replace its numbers, then `doseopt check {path}`")
+    return 0
+
+
+def _silent(text: str) -> None:
+    """Say nothing."""
 
 
 def _say(text: str) -> None:

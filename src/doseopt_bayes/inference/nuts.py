@@ -111,8 +111,8 @@ def fit(
     prior = compiled.forward(PRIOR_DRAWS, int(seed))
     for group in ("prior", "prior_predictive", "observed_data", "constant_data"):
         tree[group] = prior[group]
-    unseen = [e for e in (names.TOX, names.EFF) if not _analysed(data, e)]
-    notes += [f"no patient was analysed for {e}: p_{e} is its prior alone" for e in unseen]
+    absent = [e for e in (names.TOX, names.EFF) if e not in data.endpoints]
+    notes += [f"{e}: not in the data, so that its curve is the prior" for e in absent]
     notes += [*data.notes, *prior_warnings(tree)]
     tree.attrs.update(
         sampler=sampler, seed=int(seed), tune=tune, chains=chains, draws=length,
@@ -121,12 +121,6 @@ def fit(
         **{f"version_{p.replace('-', '_')}": metadata.version(p) for p in PACKAGES},
     )  # fmt: skip
     return replace(posterior, notes=tuple(notes))
-
-
-def _analysed(data: TrialData, endpoint: str) -> int:
-    if endpoint not in data.endpoints:
-        return 0
-    return int(data.counts[names.N].sel({names.ENDPOINT: endpoint}).sum())
 
 
 def _sampler(
