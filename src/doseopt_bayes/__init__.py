@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.priors import Normal as Normal
     from doseopt_bayes.priors import StudentT as StudentT
     from doseopt_bayes.report.bundle import save as save
+    from doseopt_bayes.report.history import history as history
     from doseopt_bayes.report.manifest import load_results as load_results
     from doseopt_bayes.spec.spec import Spec as Spec
 
@@ -63,6 +64,7 @@ _HOME = {
     "models.efftox": ("EffTox",),
     "plots.picture": ("figure",),
     "report.bundle": ("save",),
+    "report.history": ("history",),
     "priors": ("HalfNormal", "LogNormal", "Normal", "StudentT"),
     "report.manifest": ("load_results",),
     "spec.spec": ("Spec",),

@@ -46,6 +46,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("spec", metavar="SPEC", help="specification file (.toml)")
     run.add_argument("data", metavar="DATA", nargs="?", help="data file, when SPEC names none")
     run.add_argument("--out", metavar="DIR", help="results folder (default: results/ID)")
+    run.add_argument(
+        "--add",
+        action="store_true",
+        help="keep earlier interims: write DIR/interim-NN and how the ranking moved",
+    )
     run.add_argument("--quiet", action="store_true", help="print the answer only, no progress")
     run.add_argument("--final", action="store_true", help="leave out the DRAFT stamps")
     run.add_argument(
@@ -71,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     # imported here, so that --help does not pay for it
     from doseopt_bayes.report.bundle import save  # noqa: PLC0415
+    from doseopt_bayes.report.history import (  # noqa: PLC0415
+        history,
+        next_interim,
+        save_history,
+        text_history,
+    )
     from doseopt_bayes.report.manifest import compare_with_previous  # noqa: PLC0415
     from doseopt_bayes.spec.spec import Spec  # noqa: PLC0415
 
@@ -79,6 +90,8 @@ def _run(options: argparse.Namespace) -> int:
     data = spec.read(options.data)
     say(f"{spec.plan.id} {spec.plan.version}: {data.source} read; compiling and sampling ...")
     folder = Path(options.out or Path("results") / spec.plan.id)
+    if options.add:
+        folder = next_interim(folder)
     folder.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made costs no sampling
     for line in compare_with_previous(folder, data):
         say(line)
@@ -90,6 +103,11 @@ def _run(options: argparse.Namespace) -> int:
     print()
     print(analysis.decision.headline)
     print()
+    if options.add:
+        moved = save_history(folder.parent)
+        print(text_history(history(folder.parent)))
+        print()
+        print(f"history  {moved['figure']}")
     print(f"report   {paths['report']}")
     print(f"figures  {paths['figures']}")
     print(f"results  {paths['results']}")
