@@ -218,7 +218,8 @@ def _table(
     treated = post.seen[names.N_TREATED]
     columns: dict[str, xr.DataArray] = {names.N_TREATED: treated, "untried": treated == 0}
     for name in dict.fromkeys([names.P_TOX, names.P_EFF, *utility.reads]):
-        if name in post.draws:
+        # p_cell has a dim of its own: its margins are in the table
+        if name in post.draws and set(post[name].dims) <= set(u.dims):
             columns |= _summary(post, name, post[name])
     columns |= _summary(post, "utility", u)
     columns |= {
