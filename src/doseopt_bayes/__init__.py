@@ -15,18 +15,32 @@ if TYPE_CHECKING:
     from doseopt_bayes.data.columns import PatientColumns as PatientColumns
     from doseopt_bayes.data.trial import TrialData as TrialData
     from doseopt_bayes.decision.criteria import LowestWithinDelta as LowestWithinDelta
+    from doseopt_bayes.decision.criteria_effect import FractionOfMaxEffect as FractionOfMaxEffect
+    from doseopt_bayes.decision.criteria_effect import MinExpectedRegret as MinExpectedRegret
+    from doseopt_bayes.decision.criteria_effect import MinimumEffectiveDose as MinimumEffectiveDose
     from doseopt_bayes.decision.cui import CUI as CUI
     from doseopt_bayes.decision.cui import Attribute as Attribute
     from doseopt_bayes.decision.cui import Linear as Linear
     from doseopt_bayes.decision.cui import PiecewiseLinear as PiecewiseLinear
     from doseopt_bayes.decision.decide import Decision as Decision
     from doseopt_bayes.decision.decide import decide as decide
+    from doseopt_bayes.decision.desirability import Desirability as Desirability
+    from doseopt_bayes.decision.desirability import OnTarget as OnTarget
+    from doseopt_bayes.decision.desirability import Product as Product
+    from doseopt_bayes.decision.outcome_table import OutcomeTable as OutcomeTable
+    from doseopt_bayes.decision.penalised import Penalised as Penalised
+    from doseopt_bayes.decision.ranking import Ranking as Ranking
+    from doseopt_bayes.decision.ranking import rank_doses as rank_doses
     from doseopt_bayes.decision.rules import Active as Active
     from doseopt_bayes.decision.rules import AnyDose as AnyDose
     from doseopt_bayes.decision.rules import NoSkipping as NoSkipping
     from doseopt_bayes.decision.rules import Tolerable as Tolerable
     from doseopt_bayes.decision.rules import TriedOnly as TriedOnly
     from doseopt_bayes.decision.utility import LpContour as LpContour
+    from doseopt_bayes.decision.values import Larger as Larger
+    from doseopt_bayes.decision.values import Logistic as Logistic
+    from doseopt_bayes.decision.values import Smaller as Smaller
+    from doseopt_bayes.decision.values import Target as Target
     from doseopt_bayes.errors import DataError as DataError
     from doseopt_bayes.errors import DiagnosticsError as DiagnosticsError
     from doseopt_bayes.errors import DoseOptError as DoseOptError
@@ -55,6 +69,16 @@ _HOME = {
     "decision.criteria": ("LowestWithinDelta",),
     "decision.cui": ("CUI", "Attribute", "Linear", "PiecewiseLinear"),
     "decision.decide": ("Decision", "decide"),
+    "decision.criteria_effect": (
+        "FractionOfMaxEffect",
+        "MinExpectedRegret",
+        "MinimumEffectiveDose",
+    ),
+    "decision.desirability": ("Desirability", "OnTarget", "Product"),
+    "decision.outcome_table": ("OutcomeTable",),
+    "decision.penalised": ("Penalised",),
+    "decision.ranking": ("Ranking", "rank_doses"),
+    "decision.values": ("Larger", "Logistic", "Smaller", "Target"),
     "decision.rules": ("Active", "AnyDose", "NoSkipping", "Tolerable", "TriedOnly"),
     "decision.utility": ("LpContour",),
     "errors": ("DataError", "DiagnosticsError", "DoseOptError", "ResultsError", "SpecError"),

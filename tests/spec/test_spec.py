@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from doseopt_bayes.decision import UTILITIES
-from doseopt_bayes.decision.criteria import CRITERIA
+from doseopt_bayes.decision import CRITERIA, UTILITIES
 from doseopt_bayes.decision.cui import VALUES
 from doseopt_bayes.decision.rules import RULES, Both, Either
 from doseopt_bayes.errors import SpecError

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from doseopt_bayes.inference.posterior import Posterior
 
 __all__ = [
-    "CRITERIA",
     "Choice",
     "Criterion",
     "LowestWithinDelta",
@@ -39,7 +38,7 @@ class Choice:
     order
         Doses are ranked by it, highest first.
     chosen
-        True at the chosen dose; False everywhere when no dose is eligible.
+        True at the chosen dose; False everywhere when no dose is eligible or none meets the criterion.
     rivals
         True at other doses that Monte Carlo error alone could have made the choice.
     ties
@@ -209,12 +208,3 @@ def utility_of_means(post: Posterior, utility: Utility) -> tuple[xr.DataArray, x
     value = utility(means)
     towards = {n: (1 - STEP) * means[n] + STEP * post[n] for n in utility.reads}
     return value, (utility(towards) - value) / STEP
-
-
-CRITERIA: Final[dict[str, type]] = {
-    "utility_of_means": UtilityOfMeans,
-    "mean_utility": MeanUtility,
-    "max_prob_obd": MaxProbOBD,
-    "lowest_within_delta": LowestWithinDelta,
-}
-"""Criteria by the name that a specification file uses."""

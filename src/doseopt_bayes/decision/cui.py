@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from doseopt_bayes import names
+from doseopt_bayes.decision.values import Larger, Logistic, Smaller
 from doseopt_bayes.errors import DoseOptError
 
 if TYPE_CHECKING:
@@ -114,7 +115,13 @@ class PiecewiseLinear:
         return "linear through " + ", ".join(f"({x:g}, {v:g})" for x, v in self.points)
 
 
-VALUES: Final[dict[str, type]] = {"linear": Linear, "piecewise_linear": PiecewiseLinear}
+VALUES: Final[dict[str, type]] = {
+    "linear": Linear,
+    "piecewise_linear": PiecewiseLinear,
+    "larger": Larger,
+    "smaller": Smaller,
+    "logistic": Logistic,
+}
 """Value functions by the name that a specification file uses."""
 
 

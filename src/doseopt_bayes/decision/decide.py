@@ -9,9 +9,8 @@ import numpy as np
 import xarray as xr
 
 from doseopt_bayes import names
-from doseopt_bayes.decision import prose
+from doseopt_bayes.decision import CRITERIA, prose
 from doseopt_bayes.decision.criteria import (
-    CRITERIA,
     Choice,
     Criterion,
     best_in_each_draw,
@@ -110,7 +109,7 @@ def decide(
         Admissibility. When no rule speaks of untried doses, ``TriedOnly()`` is added and said.
     criterion
         A criterion, or the name of one that needs no numbers: ``"utility_of_means"``,
-        ``"mean_utility"``, ``"max_prob_obd"``.
+        ``"mean_utility"``, ``"max_prob_obd"``, ``"min_expected_regret"``.
     override_diagnostics
         Rank although the diagnostics gate failed; the failure is printed on every output.
 

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-__all__ = ["answer", "each", "error", "precise", "probability", "reasons", "text_table", "value"]
+__all__ = [
+    "answer",
+    "each",
+    "error",
+    "number",
+    "precise",
+    "probability",
+    "reasons",
+    "text_table",
+    "value",
+]
 
 
 def probability(p: float) -> str:
@@ -61,9 +71,25 @@ def error(mcse: float) -> str:
     return f"{mcse:.{max(1, -math.floor(math.log10(mcse)))}f}"
 
 
-def value(x: float) -> str:
-    """Return a utility with three decimals."""
-    return "-" if math.isnan(x) else f"{x:.3f}"
+def value(x: float, mcse: float) -> str:
+    """Return a utility with the decimals that its Monte Carlo error supports, at most three.
+
+    Examples
+    --------
+    >>> value(0.5174, 0.007), value(83.5724, 0.12), value(0.68812, 0.00047)
+    ('0.517', '83.6', '0.688')
+    """
+    if math.isnan(x):
+        return "-"
+    if math.isnan(mcse) or mcse <= 0:
+        return f"{x:.3f}"
+    return f"{x:.{min(3, max(0, -math.floor(math.log10(mcse))))}f}"
+
+
+def number(row: xr.Dataset, name: str) -> tuple[str, str]:
+    """Return a variable of one dose with the decimals that it supports, and its error."""
+    x, mcse = float(row[name]), float(row[f"{name}_mcse"])
+    return value(x, mcse), error(mcse)
 
 
 def each(table: xr.Dataset) -> Iterator[tuple[dict[str, object], xr.Dataset]]:
@@ -119,7 +145,7 @@ def _cells(row: xr.Dataset) -> list[str]:
         f"{int(row[names.N_TREATED])}",
         interval(names.P_TOX),
         interval(names.P_EFF),
-        f"{value(float(row['utility']))} ±{error(float(row['utility_mcse']))}",
+        "{} ±{}".format(*number(row, "utility")),
         probability(float(row["prob_obd"])),
         probability(float(row["prob_obd_admissible"])) if bool(row["admissible"]) else "-",
         ("yes" if bool(row["admissible"]) else "no") + doubt,
@@ -168,6 +194,9 @@ def _answer(table: xr.Dataset, status: str, leading: float) -> tuple[str, str]:
             for d, r in zip(table[names.DOSE].to_numpy(), reasons(table), strict=True)
         )
         head = "No dose is recommended: none is admissible."
+        if bool(table["admissible"].any()):
+            criterion = table.attrs["criterion"]
+            head = f"No dose is recommended: no admissible dose meets the criterion '{criterion}'."
         if status == "not resolved":
             head = f"{head} {_not_resolved(table, leading)}"
         return head, f"{why[:1].upper()}{why[1:]}."
@@ -178,7 +207,7 @@ def _answer(table: xr.Dataset, status: str, leading: float) -> tuple[str, str]:
         head = (
             f"{_dose(leading, table)} is recommended: of the admissible doses, the criterion "
             f"'{table.attrs['criterion']}' chooses it; its posterior mean utility is "
-            f"{value(float(row['utility']))} (MCSE {error(float(row['utility_mcse']))})."
+            "{} (MCSE {}).".format(*number(row, "utility"))
         )
     said = _runner_up(table, leading)
     said.append(
@@ -195,9 +224,9 @@ def _runner_up(table: xr.Dataset, leading: float) -> list[str]:
     if bool(others.isnull().all()):
         return ["It is the only admissible dose."]
     second = table.isel({names.DOSE: int(others.argmax(names.DOSE))})
-    utility, mcse = float(second["utility"]), error(float(second["utility_mcse"]))
     near = _dose(float(second[names.DOSE]), table)
-    return [f"The best other admissible dose is {near}, with {value(utility)} (MCSE {mcse})."]
+    said = "{} (MCSE {})".format(*number(second, "utility"))
+    return [f"The best other admissible dose is {near}, with {said}."]
 
 
 def _another_is_likelier(table: xr.Dataset, leading: float) -> list[str]:
@@ -247,6 +276,10 @@ def _not_resolved(table: xr.Dataset, leading: float) -> str:
         ),
     ):
         doses = table[names.DOSE].where(table[name], drop=True).to_numpy()
+        if name == "rival" and (math.isnan(leading) or leading in doses):
+            # the criterion may choose no dose at all
+            why.append("whether any dose meets the criterion is within Monte Carlo error")
+            doses = doses[:0] if math.isnan(leading) else doses[doses != leading]
         why += [f"{_dose(float(d), table)} is {reason}" for d in doses]
     lead = "" if math.isnan(leading) else f" {_dose(leading, table)} leads, but"
     return (

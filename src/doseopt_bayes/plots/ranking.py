@@ -207,7 +207,9 @@ def caption_ranking(data: xr.Dataset) -> str:
     chosen = doses[data["chosen"].to_numpy()]
     lead = f"{chosen[0]:g} {unit}".rstrip() if chosen.size else ""
     said.append({"recommended": f"Bold: the recommended dose, {lead}.",
-                 "none": "No dose is admissible, so none is recommended."}.get(
+                 "none": "No admissible dose meets the criterion, so none is recommended."
+                 if bool(data["admissible"].any())
+                 else "No dose is admissible, so none is recommended."}.get(
         data.attrs["status"], "The answer is not resolved by these draws"
         + (f"; bold: the leading dose, {lead}." if lead else ".")))  # fmt: skip
     refused = doses[~data["admissible"].to_numpy()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,10 @@ from doseopt_bayes.inference.prior import prior_table
 from doseopt_bayes.plots.posterior import data_prior_posterior
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import xarray as xr
+
     from doseopt_bayes.analysis import Analysis
 
 __all__ = [
@@ -97,17 +102,16 @@ def ranking(analysis: Analysis) -> Table:
     rows = []
     for i in order:
         row = table.isel({names.DOSE: int(i)})
-        number = {str(v): float(x) for v, x in row.data_vars.items() if x.ndim == 0}
         rows.append(
             (
-                "-" if np.isnan(number["rank"]) else f"{number['rank']:.0f}",
+                "-" if np.isnan(row["rank"]) else f"{float(row['rank']):.0f}",
                 f"{float(row[names.DOSE]):g}" + (" (untried)" if bool(row["untried"]) else ""),
                 f"{int(row[names.N_TREATED])}",
-                *(_estimate(number, v, prose.probability) for v in (names.P_TOX, names.P_EFF)),
-                _estimate(number, "utility", prose.value),
-                f"{prose.value(number['criterion'])} ± {prose.error(number['criterion_mcse'])}",
-                _probability(number, "prob_obd"),
-                _probability(number, "prob_obd_admissible") if bool(row["admissible"]) else "-",
+                *(_estimate(row, v, prose.probability) for v in (names.P_TOX, names.P_EFF)),
+                _estimate(row, "utility", partial(_utility, row)),
+                "{} ± {}".format(*prose.number(row, "criterion")),
+                _probability(row, "prob_obd"),
+                _probability(row, "prob_obd_admissible") if bool(row["admissible"]) else "-",
                 "yes" if bool(row["admissible"]) else "no",
             )
         )
@@ -122,15 +126,19 @@ def ranking(analysis: Analysis) -> Table:
     return Table("Ranked doses", columns, tuple(rows), note)
 
 
-def _estimate(number: dict[str, float], name: str, write: object) -> str:
-    if name not in number:
+def _utility(row: xr.Dataset, x: float) -> str:
+    return prose.value(x, float(row["utility_mcse"]))
+
+
+def _estimate(row: xr.Dataset, name: str, write: Callable[[float], str]) -> str:
+    if name not in row:
         return "-"
-    text = [write(number[f"{name}{end}"]) for end in ("", "_low", "_high")]  # type: ignore[operator]
-    return f"{text[0]} ± {prose.error(number[f'{name}_mcse'])} ({text[1]} to {text[2]})"
+    mean, low, high = (write(float(row[f"{name}{end}"])) for end in ("", "_low", "_high"))
+    return f"{mean} ± {prose.error(float(row[f'{name}_mcse']))} ({low} to {high})"
 
 
-def _probability(number: dict[str, float], name: str) -> str:
-    return f"{prose.probability(number[name])} ± {prose.error(number[f'{name}_mcse'])}"
+def _probability(row: xr.Dataset, name: str) -> str:
+    return f"{prose.probability(float(row[name]))} ± {prose.error(float(row[f'{name}_mcse']))}"
 
 
 def limits(analysis: Analysis) -> Table:

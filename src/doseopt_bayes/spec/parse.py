@@ -11,8 +11,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
 from doseopt_bayes.data.columns import CountColumns, PatientColumns
-from doseopt_bayes.decision import UTILITIES
-from doseopt_bayes.decision.criteria import CRITERIA
+from doseopt_bayes.decision import CRITERIA, UTILITIES
 from doseopt_bayes.decision.rules import RULES, Rule
 from doseopt_bayes.errors import DoseOptError, Problem, did_you_mean
 from doseopt_bayes.models import MODELS, DoseModel
