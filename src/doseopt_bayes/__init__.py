@@ -36,11 +36,18 @@ if TYPE_CHECKING:
     from doseopt_bayes.decision.rules import NoSkipping as NoSkipping
     from doseopt_bayes.decision.rules import Tolerable as Tolerable
     from doseopt_bayes.decision.rules import TriedOnly as TriedOnly
+    from doseopt_bayes.decision.sensitivity import Sensitivity as Sensitivity
+    from doseopt_bayes.decision.sensitivity import assess_sensitivity as assess_sensitivity
+    from doseopt_bayes.decision.sensitivity import power_scaling as power_scaling
+    from doseopt_bayes.decision.smaa import dirichlet_acceptability as dirichlet_acceptability
+    from doseopt_bayes.decision.tipping import Tipping as Tipping
+    from doseopt_bayes.decision.tipping import tipping_points as tipping_points
     from doseopt_bayes.decision.utility import LpContour as LpContour
     from doseopt_bayes.decision.values import Larger as Larger
     from doseopt_bayes.decision.values import Logistic as Logistic
     from doseopt_bayes.decision.values import Smaller as Smaller
     from doseopt_bayes.decision.values import Target as Target
+    from doseopt_bayes.decision.weights import sweep_weight as sweep_weight
     from doseopt_bayes.errors import DataError as DataError
     from doseopt_bayes.errors import DiagnosticsError as DiagnosticsError
     from doseopt_bayes.errors import DoseOptError as DoseOptError
@@ -79,6 +86,10 @@ _HOME = {
     "decision.penalised": ("Penalised",),
     "decision.ranking": ("Ranking", "rank_doses"),
     "decision.values": ("Larger", "Logistic", "Smaller", "Target"),
+    "decision.sensitivity": ("Sensitivity", "assess_sensitivity", "power_scaling"),
+    "decision.tipping": ("Tipping", "tipping_points"),
+    "decision.weights": ("sweep_weight",),
+    "decision.smaa": ("dirichlet_acceptability",),
     "decision.rules": ("Active", "AnyDose", "NoSkipping", "Tolerable", "TriedOnly"),
     "decision.utility": ("LpContour",),
     "errors": ("DataError", "DiagnosticsError", "DoseOptError", "ResultsError", "SpecError"),

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from doseopt_bayes.plots import cui, curve, energy, posterior, prior, ranking, sampler, tradeoff
+from doseopt_bayes.plots import (
+    acceptability,
+    cui,
+    curve,
+    energy,
+    posterior,
+    prior,
+    ranking,
+    sampler,
+    sensitivity,
+    tradeoff,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +102,21 @@ _ALL: Final = (
         ranking.data_ranking,
         ranking.draw_ranking,
         ranking.caption_ranking,
+    ),
+    Figure(
+        "acceptability",
+        "Probability of each rank and of each pair of doses",
+        acceptability.data_acceptability,
+        acceptability.draw_acceptability,
+        acceptability.caption_acceptability,
+    ),
+    Figure(
+        "sensitivity",
+        "What would change the leading dose",
+        sensitivity.data_sensitivity,
+        sensitivity.draw_sensitivity,
+        sensitivity.caption_sensitivity,
+        sensitivity.has_sensitivity,
     ),
     Figure(
         "prior",

@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 
 from doseopt_bayes.report import tables
 from doseopt_bayes.report.manifest import provenance
+from doseopt_bayes.report.robustness import robustness
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +55,7 @@ def render(analysis: Analysis, figures: Sequence[tuple[Picture, Path]], *, stamp
         for picture, path in figures
     ]
     plan = analysis.plan
+    sentences, sensitivity = robustness(analysis)
     return template.render(
         title=plan.title if plan else "Ranked doses",
         question=plan.question if plan else "",
@@ -68,6 +70,8 @@ def render(analysis: Analysis, figures: Sequence[tuple[Picture, Path]], *, stamp
         prior=tables.prior(analysis),
         parameters=tables.parameters(analysis),
         checks=tables.diagnostics(analysis),
+        sentences=sentences,
+        sensitivity=sensitivity,
         figures=images,
         provenance=provenance(analysis),
         version=metadata.version("doseopt-bayes"),

@@ -1,0 +1,48 @@
+"""The sensitivity page of the report: what would change the answer, in words and tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from doseopt_bayes.decision.sensitivity import assess_sensitivity
+from doseopt_bayes.report.tables import Table
+
+if TYPE_CHECKING:
+    from doseopt_bayes.analysis import Analysis
+
+__all__ = ["robustness"]
+
+
+def robustness(analysis: Analysis) -> tuple[tuple[str, ...], list[Table]]:
+    """Say what single change of a weight, a limit or the prior would change the leading dose.
+
+    Parameters
+    ----------
+    analysis
+        A finished analysis. One with several groups has no sensitivity page yet, which is said.
+
+    Returns
+    -------
+    sentences, tables
+        The verdict first.
+    """
+    if analysis.decision.status.ndim:
+        return ("Sensitivity is not assessed for several groups at once.",), []
+    found = assess_sensitivity(
+        analysis.posterior, analysis.decision, model=analysis.model, data=analysis.data
+    )
+    tables = []
+    for title, frame in found.frames().items():
+        rows = tuple(tuple(_cell(x) for x in row) for row in frame.itertuples(index=False))
+        tables.append(Table(title, tuple(str(c).replace("_", " ") for c in frame.columns), rows))
+    return found.sentences, tables
+
+
+def _cell(x: object) -> str:
+    if isinstance(x, bool | np.bool_):
+        return "yes" if x else "no"
+    if isinstance(x, float):
+        return "-" if np.isnan(x) else f"{x:.3g}"
+    return str(x)
