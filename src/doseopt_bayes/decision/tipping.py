@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["STABLE", "Tipping", "has_tipping", "tipping_points"]
 
 STABLE: Final = 0.25
-"""A decision is called stable when no relative change up to this one changes the leading dose."""
+"""A decision is called stable when no number moved by this share of its way to 0 or 1 changes it."""
 SIDES: Final = ("down", "up")
 NEAR: Final = 1e-6  # how far on either side of a tipping point it is confirmed
 
@@ -43,7 +43,7 @@ class Tipping:
         Over ``what`` (the number that is moved) and ``side`` (``"down"``, ``"up"``): ``to``, the
         value at which the leading dose first changes (NaN: nowhere in 0..1), its Monte Carlo error
         ``to_mcse``, ``leading``, the dose that leads beyond it (NaN: none is admissible), ``flips``,
-        ``relative``, the change divided by the value in force, and ``resolved``, whether the change
+        ``relative``, the change as a share of the way from the value in force to 0 or 1, and ``resolved``, whether the change
         is larger than 3 Monte Carlo errors (or has none), and ``settled``, whether what was found was
         confirmed. Over ``what``: ``kind`` (``"weight"``, ``"limit"``,
         ``"certainty"``), ``variable`` and ``now``. All are numbers in 0..1 without unit; doses are in
@@ -60,7 +60,7 @@ class Tipping:
         flat = self.table.to_dataframe().reset_index()
         columns = {
             "what": "what", "side": "side", "now": "from", "to": "to", "to_mcse": "to (MCSE)",
-            "flips": "flips", "leading": "new leading dose", "relative": "relative change",
+            "flips": "flips", "leading": "new leading dose", "relative": "share of the way",
             "resolved": "resolved",
         }  # fmt: skip
         return flat[list(columns)].rename(columns=columns)
@@ -191,7 +191,7 @@ def _first_change(
         change, mcse = abs(value - move.now), errors[value]()
         return {
             "to": value, "to_mcse": mcse, "leading": new, "flips": True,
-            "relative": change / move.now if move.now else math.inf,
+            "relative": change / abs(bound - move.now),
             "settled": True, "resolved": math.isnan(mcse) or change > RESOLVED * mcse,
         }  # fmt: skip
     return _nothing()
@@ -223,10 +223,14 @@ def _sentences(table: xr.Dataset) -> tuple[str, ...]:
         verdict = f"Stable: no single {moved}, moved anywhere between 0 and 1, changes {answer}."
     elif nearest > STABLE:
         verdict = (
-            f"Stable: no single {moved} within {STABLE * 100:g} % of its value changes {answer}."
+            f"Stable: no single {moved} moved by up to {STABLE * 100:g} % of the way to 0 or 1 "
+            f"changes {answer}."
         )
     else:
-        verdict = f"Not stable: a change of one {moved} by {_percent(nearest)} changes {answer}."
+        verdict = (
+            f"Not stable: one {moved} moved by {_percent(nearest)} of the way to 0 or 1 "
+            f"changes {answer}."
+        )
     said = [verdict]
     for row in rows:
         to, mcse = float(row["to"]), float(row["to_mcse"])

@@ -35,7 +35,8 @@ def robustness(analysis: Analysis) -> tuple[tuple[str, ...], list[Table]]:
     )
     tables = []
     for title, frame in found.frames().items():
-        rows = tuple(tuple(_cell(x) for x in row) for row in frame.itertuples(index=False))
+        kept = frame[frame["flips"]].drop(columns="flips") if "flips" in frame else frame
+        rows = tuple(tuple(_cell(x) for x in row) for row in kept.itertuples(index=False))
         tables.append(Table(title, tuple(str(c).replace("_", " ") for c in frame.columns), rows))
     return found.sentences, tables
 
