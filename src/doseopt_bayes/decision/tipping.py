@@ -43,11 +43,11 @@ class Tipping:
         Over ``what`` (the number that is moved) and ``side`` (``"down"``, ``"up"``): ``to``, the
         value at which the leading dose first changes (NaN: nowhere in 0..1), its Monte Carlo error
         ``to_mcse``, ``leading``, the dose that leads beyond it (NaN: none is admissible), ``flips``,
-        ``relative``, the change as a share of the way from the value in force to 0 or 1, and ``resolved``, whether the change
-        is larger than 3 Monte Carlo errors (or has none), and ``settled``, whether what was found was
-        confirmed. Over ``what``: ``kind`` (``"weight"``, ``"limit"``,
-        ``"certainty"``), ``variable`` and ``now``. All are numbers in 0..1 without unit; doses are in
-        the attribute ``unit``.
+        ``relative``, the change as a share of the way from the value in force to 0 or 1,
+        ``resolved``, whether the change is larger than 3 Monte Carlo errors (or has none), and
+        ``settled``, whether what was found was confirmed. Over ``what``: ``kind`` (``"weight"``,
+        ``"limit"``, ``"certainty"``), ``variable`` and ``now``. All are numbers in 0..1 without
+        unit; doses are in the attribute ``unit``.
     sentences
         The same in words; the first one is the verdict.
     """
