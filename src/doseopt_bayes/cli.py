@@ -102,6 +102,8 @@ def _run(options: argparse.Namespace) -> int:
     print(analysis.decision.text_table)
     print()
     print(analysis.decision.headline)
+    for caution in analysis.decision.cautions:
+        print(f"caution: {caution}")
     print()
     if options.add:
         moved = save_history(folder.parent)

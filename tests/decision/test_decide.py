@@ -215,6 +215,14 @@ def test_ties_go_to_the_lower_dose_and_are_said():
     assert "Tied with 20, 30" in decision.text
 
 
+def test_a_dose_that_is_less_toxic_than_a_lower_one_is_recommended_with_a_caution():
+    up = decide(certain([0.5, 0.1], [0.3, 0.6]), LP, Tolerable(0.9, certainty=0.1))
+    assert float(up.recommended) == 20.0
+    assert "monotone_tox = true rules that out" in up.cautions[0]
+    assert up.cautions[0] in up.text
+    assert not decide(certain([0.1, 0.2], [0.3, 0.6]), LP, Tolerable(0.9, certainty=0.1)).cautions
+
+
 def test_utility_that_is_not_a_number_is_an_error():
     post = certain([0.1, 0.1], [0.5, 0.5])
     post.draws["p_eff"][0, 0, 1] = np.nan

@@ -139,6 +139,10 @@ def test_extreme_priors_and_exchanged_columns_are_remarked_on():
     said = prior_warnings(sample_prior(MODEL, DATA, seed=8))
     assert any("p_tox at dose 4" in s and "outside 0.01 to 0.99" in s for s in said)
     assert not any("conflict" in s for s in said)
+    (falls,) = (s for s in said if "toxicity falls" in s)
+    assert float(falls.split("probability ")[1][:4]) == pytest.approx(0.33, abs=0.03)
+    kept = EffTox(DOSES, EFFTOX_THALL2014, monotone_tox=True)
+    assert not any("toxicity falls" in s for s in prior_warnings(sample_prior(kept, DATA, seed=8)))
     priors = dict(EFFTOX_THALL2014) | {
         "tox_intercept": Normal(-3, 0.5),
         "tox_slope": Normal(0, 0.3),

@@ -51,6 +51,8 @@ class Decision:
         One sentence: the answer and its first reason.
     text
         One paragraph: the headline, the runner-up, probabilities and cautions.
+    cautions
+        What must be known before acting on it: an untried dose, a tie, toxicity that falls with dose.
     stamps
         What must be printed on every output, for example an overridden diagnostics gate.
     """
@@ -61,6 +63,7 @@ class Decision:
     status: xr.DataArray
     headline: str
     text: str
+    cautions: tuple[str, ...]
     stamps: tuple[str, ...]
     utility: Utility
     rules: Rule
@@ -177,13 +180,17 @@ def decide(
         prose.answer(part, str(status.sel(at).item()), float(leading.sel(at)), at)
         for at, part in prose.each(table)
     ]
+    warned = [prose.cautions(part, float(leading.sel(at))) for at, part in prose.each(table)]
     return Decision(
         table=table,
         recommended=recommended,
         leading=leading,
         status=status,
         headline="\n".join(head for head, _ in said),
-        text="\n".join(f"{head} {rest}" for head, rest in said),
+        text="\n".join(
+            " ".join([head, rest, *care]) for (head, rest), care in zip(said, warned, strict=True)
+        ),
+        cautions=tuple(c for care in warned for c in care),
         stamps=tuple(stamps),
         utility=utility,
         rules=rules,

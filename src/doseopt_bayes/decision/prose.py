@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from doseopt_bayes import names
+from doseopt_bayes.decision.rules import RESOLVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "answer",
+    "cautions",
     "each",
     "error",
     "number",
@@ -215,7 +217,7 @@ def _answer(table: xr.Dataset, status: str, leading: float) -> tuple[str, str]:
         f"{probability(float(row['prob_obd_admissible']))} among the admissible doses and "
         f"{probability(float(row['prob_obd']))} among all doses."
     )
-    said += _another_is_likelier(table, leading) + _cautions(table, leading)
+    said += _another_is_likelier(table, leading)
     return head, " ".join(said)
 
 
@@ -249,9 +251,12 @@ def _another_is_likelier(table: xr.Dataset, leading: float) -> list[str]:
     return [said]
 
 
-def _cautions(table: xr.Dataset, leading: float) -> list[str]:
+def cautions(table: xr.Dataset, leading: float) -> list[str]:
+    """Say what a reader must know before acting on the leading dose of a table without extra dims."""
+    if math.isnan(leading):
+        return []
     row = table.sel({names.DOSE: leading})
-    said = []
+    said = _less_toxic_than_below(table, leading)
     if bool(row["untried"]):
         tried = table[names.DOSE].where(~table["untried"], drop=True).to_numpy()
         doses = ", ".join(f"{d:g}" for d in tried) or "none"
@@ -264,6 +269,29 @@ def _cautions(table: xr.Dataset, leading: float) -> list[str]:
         )
         said.append(f"Tied with {equal} in every draw; the lowest dose is taken.")
     return said
+
+
+def _less_toxic_than_below(table: xr.Dataset, leading: float) -> list[str]:
+    """Say that the model lets toxicity fall with dose: one toxic low dose can then lead upwards."""
+    if names.P_TOX not in table:
+        return []
+    lower = table[names.P_TOX].where(table[names.DOSE] < leading)
+    if bool(lower.isnull().all()):
+        return []
+    worst = table.isel({names.DOSE: int(lower.argmax(names.DOSE))})
+    here = table.sel({names.DOSE: leading})
+    gap = float(worst[names.P_TOX]) - float(here[names.P_TOX])
+    noise = math.hypot(float(worst[f"{names.P_TOX}_mcse"]), float(here[f"{names.P_TOX}_mcse"]))
+    if gap <= RESOLVED * noise:
+        return []
+    p_here, p_worst = (probability(float(x[names.P_TOX])) for x in (here, worst))
+    return [
+        (
+            f"Toxicity is estimated to be lower at {_dose(leading, table)} ({p_here}) than at the lower "
+            f"dose {_dose(float(worst[names.DOSE]), table)} ({p_worst}): the model lets toxicity fall "
+            "with dose; monotone_tox = true rules that out."
+        )
+    ]
 
 
 def _not_resolved(table: xr.Dataset, leading: float) -> str:

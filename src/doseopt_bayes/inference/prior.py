@@ -26,6 +26,7 @@ __all__ = [
 
 PRIOR_DRAWS: Final = 4000
 CONFLICT: Final = 0.001  # prior-predictive probability below which data and prior disagree
+FALLS: Final = 0.05  # probability of toxicity that falls with dose above which it is remarked on
 EXTREME: Final = 0.5  # share of prior mass outside 0.01 .. 0.99 above which a prior is remarked on
 
 
@@ -103,6 +104,12 @@ def prior_warnings(tree: xr.DataTree) -> tuple[str, ...]:
         f"0.01 to 0.99 (median {row.median:.2g})"
         for row in wide.itertuples()
     ]
+    falls = _tox_falls(tree["prior"].to_dataset())
+    if falls > FALLS:
+        said.append(
+            f"prior: toxicity falls from the lowest to the highest dose with probability {falls:.2f}; "
+            "monotone_tox = true rules that out"
+        )
     observed = _totals(tree["observed_data"].to_dataset())
     predicted = _totals(tree["prior_predictive"].to_dataset())
     for endpoint, events in observed.items():
@@ -117,6 +124,14 @@ def prior_warnings(tree: xr.DataTree) -> tuple[str, ...]:
                 f"two-sided prior-predictive probability {p:.1g}: are the tox and eff columns exchanged?"
             )
     return tuple(said)
+
+
+def _tox_falls(draws: xr.Dataset) -> float:
+    """Return the share of draws in which the highest dose is less toxic than the lowest."""
+    if names.P_TOX not in draws:
+        return 0.0
+    p_tox = draws[names.P_TOX].sortby(names.DOSE)
+    return float((p_tox.isel({names.DOSE: -1}) < p_tox.isel({names.DOSE: 0})).mean())
 
 
 def _totals(group: xr.Dataset) -> dict[str, xr.DataArray]:
