@@ -14,6 +14,8 @@ from doseopt_bayes.data.columns import CountColumns, PatientColumns
 from doseopt_bayes.decision import CRITERIA, UTILITIES
 from doseopt_bayes.decision.rules import RULES, Rule
 from doseopt_bayes.errors import DoseOptError, Problem, did_you_mean
+from doseopt_bayes.inference.checks import MIN_CHAINS, MIN_DRAWS
+from doseopt_bayes.inference.nuts import SAMPLERS
 from doseopt_bayes.models import MODELS, DoseModel
 from doseopt_bayes.plan import Plan
 from doseopt_bayes.spec.build import Builder
@@ -53,16 +55,17 @@ class Sampler:
     chains: int = 4
 
     def __post_init__(self) -> None:
-        if self.name not in ("nutpie", "pymc"):
+        if self.name not in SAMPLERS:
             raise DoseOptError(
-                f"unknown sampler '{self.name}'", hint=did_you_mean(self.name, ("nutpie", "pymc"))
+                f"unknown sampler '{self.name}'", hint=did_you_mean(self.name, SAMPLERS)
             )
         if self.seed < 0:
             raise DoseOptError(f"seed = {self.seed} must be >= 0")
-        if self.draws < 1000 or self.chains < 4 or self.tune < 100:
+        if self.draws < MIN_DRAWS or self.chains < MIN_CHAINS or self.tune < 100:
             raise DoseOptError(
                 f"draws = {self.draws}, tune = {self.tune}, chains = {self.chains}: the diagnostics "
-                "gate needs at least 1000 draws in each of 4 chains, and 100 steps to tune"
+                f"gate needs at least {MIN_DRAWS} draws in each of {MIN_CHAINS} chains, "
+                "and 100 steps to tune"
             )
 
 
