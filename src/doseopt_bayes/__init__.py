@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.inference.prior import sample_prior as sample_prior
     from doseopt_bayes.models import presets as presets
     from doseopt_bayes.models.efftox import EffTox as EffTox
+    from doseopt_bayes.models.saturated import Saturated as Saturated
     from doseopt_bayes.plots.picture import figure as figure
     from doseopt_bayes.priors import HalfNormal as HalfNormal
     from doseopt_bayes.priors import LogNormal as LogNormal
@@ -97,6 +98,7 @@ _HOME = {
     "inference.posterior": ("Posterior",),
     "inference.prior": ("prior_table", "sample_prior"),
     "models.efftox": ("EffTox",),
+    "models.saturated": ("Saturated",),
     "plots.picture": ("figure",),
     "report.bundle": ("save",),
     "report.history": ("history",),

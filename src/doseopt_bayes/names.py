@@ -29,3 +29,8 @@ N_TREATED: Final = "n_treated"
 N: Final = "n"
 EVENTS: Final = "events"
 CELL_COUNT: Final = "cell_count"
+
+
+def probability(endpoint: str) -> str:
+    """Return the name of the variable that holds the probability of an endpoint."""
+    return f"p_{endpoint}"

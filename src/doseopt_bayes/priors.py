@@ -18,7 +18,16 @@ from doseopt_bayes.errors import DoseOptError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["PRIORS", "HalfNormal", "LogNormal", "Normal", "Prior", "StudentT"]
+__all__ = [
+    "PRIORS",
+    "Beta",
+    "Dirichlet",
+    "HalfNormal",
+    "LogNormal",
+    "Normal",
+    "Prior",
+    "StudentT",
+]
 
 Tensor = Any  # a pytensor variable; importing its type would import pytensor
 
@@ -223,6 +232,84 @@ class LogNormal:
 
     def __str__(self) -> str:
         return f"LogNormal(median {self.median:g}, sd of log {self.sd:g}), {_implied(self)}"
+
+
+@dataclass(frozen=True)
+class Beta:
+    """Beta prior of a probability, worth `events` + `others` patients.
+
+    Parameters
+    ----------
+    events, others
+        Prior patients with and without the event, > 0.
+
+    Examples
+    --------
+    >>> print(Beta(events=0.5, others=0.5))
+    Beta(0.5 events, 0.5 others), 95 % within 0.00154 to 0.998
+    """
+
+    events: float
+    others: float
+
+    def __post_init__(self) -> None:
+        _check(self, events=_is_positive(self.events), others=_is_positive(self.others))
+
+    def build(self, name: str, dims: Sequence[str] = ()) -> Tensor:
+        """Register the parameter in the open PyMC model."""
+        import pymc as pm  # noqa: PLC0415
+
+        return pm.Beta(name, alpha=self.events, beta=self.others, dims=tuple(dims))
+
+    def quantile(self, q: float) -> float:
+        """Quantile of the prior."""
+        return float(stats.beta.ppf(q, self.events, self.others))
+
+    def positive(self) -> Beta:
+        """Return itself: it is positive already."""
+        return self
+
+    def __str__(self) -> str:
+        return f"Beta({self.events:g} events, {self.others:g} others), {_implied(self)}"
+
+
+@dataclass(frozen=True)
+class Dirichlet:
+    """Prior of the probabilities of several outcomes that exclude each other, none favoured.
+
+    Parameters
+    ----------
+    patients
+        Number of prior patients, spread evenly over the outcomes, > 0.
+    outcomes
+        Number of outcomes, the last of the dims that it is built over.
+    """
+
+    patients: float
+    outcomes: int
+
+    def __post_init__(self) -> None:
+        _check(self, patients=_is_positive(self.patients), outcomes=self.outcomes > 1)
+
+    def build(self, name: str, dims: Sequence[str] = ()) -> Tensor:
+        """Register the parameter in the open PyMC model."""
+        import pymc as pm  # noqa: PLC0415
+
+        each = np.full(self.outcomes, self.patients / self.outcomes)
+        return pm.Dirichlet(name, a=each, dims=tuple(dims))
+
+    def quantile(self, q: float) -> float:
+        """Quantile of the probability of one outcome."""
+        each = self.patients / self.outcomes
+        return float(stats.beta.ppf(q, each, self.patients - each))
+
+    def positive(self) -> Dirichlet:
+        """Return itself: it is positive already."""
+        return self
+
+    def __str__(self) -> str:
+        said = f"Dirichlet({self.patients:g} patients over {self.outcomes} outcomes)"
+        return f"{said}, each {_implied(self)}"
 
 
 def _is_positive(value: Any) -> bool:

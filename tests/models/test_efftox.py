@@ -13,7 +13,7 @@ from doseopt_bayes.data.columns import CountColumns
 from doseopt_bayes.data.trial import TrialData
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.models import EffTox
-from doseopt_bayes.models.efftox import log_cells
+from doseopt_bayes.models.association import log_cells
 from doseopt_bayes.models.presets import EFFTOX_THALL2014
 from doseopt_bayes.priors import Normal, StudentT
 

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from doseopt_bayes import names
+from doseopt_bayes.inference.posterior import scalars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -152,17 +153,7 @@ def _identical_chains(chosen: xr.Dataset) -> str:
 
 
 def _table(chosen: xr.Dataset) -> xr.DataArray:
-    flat = {}
-    for name, v in chosen.data_vars.items():
-        rest = [d for d in v.dims if d not in (names.CHAIN, names.DRAW)]
-        if not rest:
-            flat[str(name)] = v
-            continue
-        for element in v.stack(_element=rest).transpose("_element", ...):
-            where = ", ".join(
-                f"{x:g}" if isinstance(x, float) else str(x) for x in element["_element"].item()
-            )
-            flat[f"{name}[{where}]"] = element.drop_vars(["_element", *rest])
+    flat = scalars(chosen, map(str, chosen.data_vars), (names.CHAIN, names.DRAW))
     joined = xr.concat(list(flat.values()), dim="quantity").assign_coords(quantity=list(flat))
     labelled = joined.transpose(names.CHAIN, names.DRAW, "quantity").to_dataset(name="x")
     dims = [names.CHAIN, names.DRAW]

@@ -1,7 +1,7 @@
 """Models compiled once per recipe: new patients change the data, not the program.
 
-Two recipes share a program only when their ``repr`` agrees, that is doses, priors and every option to
-the last digit. The programs live as long as the process; PyTensor keeps their machine code on disk.
+Two recipes share a program only when their graphs agree, that is operations, doses and priors to the
+last digit. The programs live as long as the process; PyTensor keeps their machine code on disk.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from doseopt_bayes import names
+from doseopt_bayes.inference.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -139,7 +140,7 @@ def compiled_for(recipe: DoseModel, data: TrialData) -> Compiled:
         When the data do not fit the recipe.
     """
     built = recipe.build(data)  # checks the data, and says which numbers the model reads
-    key = f"{type(recipe).__module__}.{recipe!r}"
+    key = fingerprint(built)  # of the graph: a class that was edited and run again keeps its repr
     if key not in _CACHE:
         while len(_CACHE) >= KEPT:
             _CACHE.popitem(last=False)

@@ -14,7 +14,8 @@ from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
 from doseopt_bayes.inference.checks import diagnose
 from doseopt_bayes.inference.compiled import Compiled, compiled_for, strict_floats
-from doseopt_bayes.inference.posterior import Posterior
+from doseopt_bayes.inference.fingerprint import fingerprint
+from doseopt_bayes.inference.posterior import Posterior, probabilities
 from doseopt_bayes.inference.prior import PRIOR_DRAWS, prior_warnings
 
 if TYPE_CHECKING:
@@ -111,12 +112,14 @@ def fit(
     prior = compiled.forward(PRIOR_DRAWS, int(seed))
     for group in ("prior", "prior_predictive", "observed_data", "constant_data"):
         tree[group] = prior[group]
-    absent = [e for e in (names.TOX, names.EFF) if e not in data.endpoints]
-    notes += [f"{e}: not in the data, so that its curve is the prior" for e in absent]
+    absent = [e for e in model.endpoints if e not in data.endpoints]
+    notes += [f"{e}: not in the data, so that what is said of it is the prior" for e in absent]
+    unread = [e for e in data.endpoints if e not in model.endpoints]
+    notes += [f"{e}: in the data, but not in the model (others = [...] adds it)" for e in unread]
     notes += [*data.notes, *prior_warnings(tree)]
     tree.attrs.update(
         sampler=sampler, seed=int(seed), tune=tune, chains=chains, draws=length,
-        target_accept=STEPS[step], model=str(model),
+        target_accept=STEPS[step], model=str(model), model_fingerprint=fingerprint(compiled.model),
         data_source=data.source, data_sha256=data.sha256,
         **{f"version_{p.replace('-', '_')}": metadata.version(p) for p in PACKAGES},
     )  # fmt: skip
@@ -157,8 +160,8 @@ def _posterior(raw: xr.DataTree, recipe: DoseModel, model: Any, data: TrialData)
     draws[names.DOSE].attrs["units"] = recipe.unit
     # the data's doses may differ from the model's in the last bits, and labels must align
     seen = data.counts.assign_coords({names.DOSE: draws[names.DOSE]})
-    reported = [v for v in (names.P_TOX, names.P_EFF) if v in draws]
     parameters = tuple(recipe.priors)
-    diagnostics = diagnose(draws, stats, [*parameters, *reported])
+    reported = dict.fromkeys([*parameters, *probabilities(draws)])
+    diagnostics = diagnose(draws, stats, reported)
     tree = xr.DataTree.from_dict({"posterior": draws, "sample_stats": stats, "seen": seen})
     return Posterior(tree, parameters, diagnostics)

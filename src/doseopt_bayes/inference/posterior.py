@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,39 @@ from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import xarray as xr
 
     from doseopt_bayes.inference.checks import Diagnostics
 
-__all__ = ["Posterior"]
+__all__ = ["Posterior", "probabilities", "scalars"]
+
+
+def probabilities(draws: xr.Dataset) -> tuple[str, ...]:
+    """Return the variables that hold one endpoint's probability at each dose: p_tox, p_eff, others."""
+    pair = (names.P_TOX, names.P_EFF)
+    found = [
+        str(v)
+        for v, x in draws.data_vars.items()
+        if str(v).startswith("p_") and names.DOSE in x.dims and names.CELL not in x.dims
+    ]
+    return (*(v for v in pair if v in found), *(v for v in found if v not in pair))
+
+
+def scalars(
+    draws: xr.Dataset, variables: Iterable[str], sample_dims: Sequence[str]
+) -> dict[str, xr.DataArray]:
+    """Return the draws of every number; an element of a vector is called ``name[label, ...]``."""
+    flat: dict[str, xr.DataArray] = {}
+    for name in variables:
+        rest = [d for d in draws[name].dims if d not in sample_dims]
+        for label in itertools.product(*(draws[name][d].to_numpy() for d in rest)):
+            said = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in label)
+            title = f"{name}[{said}]" if rest else name
+            at = dict(zip(rest, label, strict=True))
+            flat[title] = draws[name].sel(at).reset_coords(drop=True).rename(title)
+    return flat
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ import xarray as xr
 
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.inference.compiled import strict_floats
+from doseopt_bayes.inference.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,8 +47,8 @@ def log_densities(post: Posterior, model: DoseModel, data: TrialData) -> xr.Data
     Raises
     ------
     DoseOptError
-        When the data are not those of the posterior, a free parameter was not kept, or the model has
-        potentials, which are neither prior nor likelihood.
+        When model or data are not those of the posterior, a free parameter was not kept, or the model
+        has potentials, which are neither prior nor likelihood.
     """
     from pymc.stats import compute_log_likelihood, compute_log_prior  # noqa: PLC0415
 
@@ -58,6 +59,12 @@ def log_densities(post: Posterior, model: DoseModel, data: TrialData) -> xr.Data
             hint="pass the TrialData that was fitted",
         )
     built = model.build(data)
+    sampled = post.tree.attrs.get("model_fingerprint")
+    if sampled and sampled != fingerprint(built):
+        raise DoseOptError(
+            "this model is not the model of the posterior (their fingerprints differ)",
+            hint="pass the model that was fitted; after an edit or an upgrade, fit it again",
+        )
     if built.potentials:
         raise DoseOptError(
             "the model has potentials, which are neither prior nor likelihood",

@@ -9,6 +9,7 @@ import pandas as pd
 
 from doseopt_bayes import names
 from doseopt_bayes.inference.compiled import compiled_for
+from doseopt_bayes.inference.posterior import probabilities
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -69,9 +70,7 @@ def prior_table(tree: xr.DataTree) -> pd.DataFrame:
     """
     prior = tree["prior"].to_dataset()
     rows = []
-    for name in (names.P_TOX, names.P_EFF):
-        if name not in prior:
-            continue
+    for name in probabilities(prior):
         for dose in prior[names.DOSE].to_numpy():
             p = prior[name].sel({names.DOSE: dose}).to_numpy().ravel()
             low, median, high = np.quantile(p, [0.025, 0.5, 0.975])
@@ -108,7 +107,7 @@ def prior_warnings(tree: xr.DataTree) -> tuple[str, ...]:
     if falls > FALLS:
         said.append(
             f"prior: toxicity falls from the lowest to the highest dose with probability {falls:.2f}; "
-            "monotone_tox = true rules that out"
+            "a curve with monotone_tox = true rules that out"
         )
     observed = _totals(tree["observed_data"].to_dataset())
     predicted = _totals(tree["prior_predictive"].to_dataset())
@@ -121,7 +120,7 @@ def prior_warnings(tree: xr.DataTree) -> tuple[str, ...]:
             said.append(
                 f"prior-data conflict: {total} {endpoint} events in all, where the prior predicts "
                 f"{np.quantile(draws, 0.025):.0f} to {np.quantile(draws, 0.975):.0f} (95 %); "
-                f"two-sided prior-predictive probability {p:.1g}: are the tox and eff columns exchanged?"
+                f"two-sided prior-predictive probability {p:.1g}: are two outcome columns exchanged?"
             )
     return tuple(said)
 
@@ -136,8 +135,15 @@ def _tox_falls(draws: xr.Dataset) -> float:
 
 def _totals(group: xr.Dataset) -> dict[str, xr.DataArray]:
     """Add up the events of each endpoint over doses, from cells and from margins."""
+    cells = group["outcomes"]
+    inside = {names.TOX: ["T", "B"], names.EFF: ["E", "B"]}
     found = {}
-    for endpoint, letters in ((names.TOX, ["T", "B"]), (names.EFF, ["E", "B"])):
-        cells = group["outcomes"].sel({names.CELL: letters}).sum([names.DOSE, names.CELL])
-        found[endpoint] = cells + group[f"{endpoint}_only"].sum(names.DOSE)
+    for node in group.data_vars:
+        if not str(node).endswith("_only"):
+            continue
+        endpoint = str(node).removesuffix("_only")
+        found[endpoint] = group[node].sum(names.DOSE)
+        if endpoint in inside:
+            both = cells.sel({names.CELL: inside[endpoint]}).sum([names.DOSE, names.CELL])
+            found[endpoint] = found[endpoint] + both
     return found

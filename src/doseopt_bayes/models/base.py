@@ -34,6 +34,14 @@ class DoseModel(Protocol):
     def priors(self) -> Mapping[str, Prior]:
         """Priors in force by parameter name."""
 
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Endpoints that it reads; the probability of each is registered as ``p_`` and its name."""
+
+    @property
+    def scale(self) -> str:
+        """Scale and unit of the parameters, in words for the table of parameters."""
+
     def build(self, data: TrialData) -> Any:
         """Return the PyMC model of these data (a ``pymc.Model``)."""
 

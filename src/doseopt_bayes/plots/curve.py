@@ -13,6 +13,7 @@ from doseopt_bayes import names
 from doseopt_bayes.data.observed import observed_rates
 from doseopt_bayes.decision.decide import INTERVAL
 from doseopt_bayes.decision.prose import error
+from doseopt_bayes.inference.posterior import probabilities
 from doseopt_bayes.plots import style
 from doseopt_bayes.plots.axes import label_doses, limits
 
@@ -24,14 +25,21 @@ if TYPE_CHECKING:
     from doseopt_bayes.data.trial import TrialData
     from doseopt_bayes.decision.decide import Decision
 
-__all__ = ["caption_curve", "data_curve", "draw_curve", "has_curve", "plot_curve"]
+__all__ = ["caption_curve", "data_curve", "draw_curve", "has_curve", "in_order", "plot_curve"]
 
-ENDPOINTS = {names.P_EFF: names.EFF, names.P_TOX: names.TOX}
+PER_ROW = 3
 
 
 def has_curve(analysis: Analysis) -> bool:
-    """Whether efficacy or toxicity is among the decision's numbers."""
-    return any(v in analysis.decision.table for v in ENDPOINTS)
+    """Whether the probability of an endpoint is among the decision's numbers."""
+    return bool(in_order(analysis.posterior.draws))
+
+
+def in_order(draws: xr.Dataset) -> list[str]:
+    """Return the probabilities over dose in the order of the panels: efficacy, toxicity, others."""
+    first = (names.P_EFF, names.P_TOX)
+    found = probabilities(draws)
+    return [*(v for v in first if v in found), *(v for v in found if v not in first)]
 
 
 def data_curve(analysis: Analysis) -> xr.Dataset:
@@ -45,14 +53,15 @@ def data_curve(analysis: Analysis) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Over ``dose`` and ``variable`` (p_eff, p_tox): posterior ``mean`` with ``low`` and ``high``,
-        ``events`` of ``n``, ``observed`` with its exact interval. ``untried`` and ``n_treated`` over
-        dose; ``limit`` over ``rule``. Kinds and probabilities of the intervals are attributes.
+        Over ``dose`` and ``variable`` (p_eff, p_tox, others): posterior ``mean`` with ``low`` and
+        ``high``, ``events`` of ``n``, ``observed`` with its exact interval. ``untried`` and
+        ``n_treated`` over dose; ``limit`` over ``rule``. Kinds and probabilities of the intervals are
+        attributes.
     """
     decision: Decision = analysis.decision
     trial: TrialData = analysis.data
     table = decision.table
-    shown = [v for v in ENDPOINTS if v in table]
+    shown = in_order(analysis.posterior.draws)
     parts = {
         "mean": shown,
         "low": [f"{v}_low" for v in shown],
@@ -64,7 +73,9 @@ def data_curve(analysis: Analysis) -> xr.Dataset:
         {k: (dims, np.stack([table[v].to_numpy() for v in vs], axis=1)) for k, vs in parts.items()},
         coords={names.DOSE: table[names.DOSE].to_numpy(), "variable": shown},
     )
-    seen = observed_rates(trial, level=INTERVAL).reindex(endpoint=[ENDPOINTS[v] for v in shown])
+    seen = observed_rates(trial, level=INTERVAL).reindex(
+        endpoint=[v.removeprefix("p_") for v in shown]
+    )
     for name, column in (
         ("observed", "rate"),
         ("observed_low", "low"),
@@ -101,7 +112,7 @@ def plot_curve(data: xr.Dataset, *, variable: str, ax: Axes | None = None) -> Ax
     data
         Result of `data_curve`.
     variable
-        ``"p_eff"`` or ``"p_tox"``.
+        For example ``"p_eff"``.
     ax
         Where to draw; a new figure by default.
     """
@@ -150,9 +161,13 @@ def plot_curve(data: xr.Dataset, *, variable: str, ax: Axes | None = None) -> Ax
 def draw_curve(data: xr.Dataset) -> Figure:
     """Draw all panels side by side with one legend."""
     with style.styled():
-        figure = style.new_figure(3.7)
         variables = [str(v) for v in data["variable"].to_numpy()]
-        panels = figure.subplots(1, len(variables), squeeze=False)[0]
+        rows = -(-len(variables) // PER_ROW)
+        figure = style.new_figure(0.5 + 3.2 * rows)
+        panels = figure.subplots(rows, min(PER_ROW, len(variables)), squeeze=False).ravel()
+        for ax in panels[len(variables) :]:
+            ax.set_visible(False)
+        panels = panels[: len(variables)]
         for ax, variable in zip(panels, variables, strict=True):
             plot_curve(data, variable=variable, ax=ax)
         marks: list[Any] = [

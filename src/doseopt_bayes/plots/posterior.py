@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.lines import Line2D
 
 from doseopt_bayes.decision.decide import INTERVAL
+from doseopt_bayes.inference.posterior import scalars
 from doseopt_bayes.plots import style
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ __all__ = [
     "draw_prior_posterior",
     "has_parameters_prior",
     "panels",
-    "scalars",
 ]
 
 GROUPS = ("prior", "posterior")
@@ -42,19 +42,6 @@ def has_parameters_prior(analysis: Analysis) -> bool:
     if "prior" not in tree.children:
         return False
     return all(p in tree["prior"].data_vars for p in analysis.posterior.parameters)
-
-
-def scalars(draws: xr.Dataset, parameters: Sequence[str], sample_dims: Sequence[str]) -> xr.Dataset:
-    """Return one variable per scalar parameter; elements of a vector are named ``name[label]``."""
-    flat: dict[str, xr.DataArray] = {}
-    for name in parameters:
-        rest = [d for d in draws[name].dims if d not in sample_dims]
-        labels = [()] if not rest else list(draws[name].stack(_at=rest)["_at"].to_numpy())
-        for label in labels:
-            at = dict(zip(rest, label, strict=True))
-            title = f"{name}[{', '.join(str(v) for v in label)}]" if rest else name
-            flat[title] = draws[name].sel(at).reset_coords(drop=True).rename(title)
-    return xr.Dataset(flat)
 
 
 def panels(titles: Sequence[str], *, row: float = 1.6) -> tuple[Figure, list[Axes]]:
@@ -104,9 +91,9 @@ def data_prior_posterior(analysis: Analysis) -> xr.Dataset:
     """
     post: Posterior = analysis.posterior
     both = {
-        g: scalars(post.tree[g].to_dataset(), post.parameters, post.sample_dims).to_dataarray(
-            "parameter"
-        )
+        g: xr.Dataset(
+            scalars(post.tree[g].to_dataset(), post.parameters, post.sample_dims)
+        ).to_dataarray("parameter")
         for g in GROUPS
     }
     tail = (1 - INTERVAL) / 2

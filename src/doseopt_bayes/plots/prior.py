@@ -11,6 +11,7 @@ from doseopt_bayes import names
 from doseopt_bayes.decision.decide import INTERVAL
 from doseopt_bayes.plots import style
 from doseopt_bayes.plots.axes import label_doses
+from doseopt_bayes.plots.curve import PER_ROW, in_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,9 +26,7 @@ __all__ = ["caption_prior", "data_prior", "draw_prior", "has_prior", "plot_prior
 def has_prior(analysis: Analysis) -> bool:
     """Whether the result keeps prior draws of a probability."""
     tree = analysis.posterior.tree
-    return "prior" in tree.children and any(
-        v in tree["prior"].data_vars for v in (names.P_EFF, names.P_TOX)
-    )
+    return "prior" in tree.children and bool(in_order(tree["prior"].to_dataset()))
 
 
 def data_prior(analysis: Analysis) -> xr.Dataset:
@@ -41,7 +40,7 @@ def data_prior(analysis: Analysis) -> xr.Dataset:
     """
     post: Posterior = analysis.posterior
     prior = post.tree["prior"].to_dataset()
-    shown = [v for v in (names.P_EFF, names.P_TOX) if v in prior]
+    shown = in_order(prior)
     tail = (1 - INTERVAL) / 2
     levels = {"median": 0.5, "low": tail, "high": 1 - tail}
     data = xr.Dataset(
@@ -91,9 +90,13 @@ def plot_prior(data: xr.Dataset, *, variable: str, ax: Axes | None = None) -> Ax
 def draw_prior(data: xr.Dataset) -> Figure:
     """Draw all panels side by side."""
     with style.styled():
-        figure = style.new_figure(3.1)
         variables = [str(v) for v in data["variable"].to_numpy()]
-        panels = figure.subplots(1, len(variables), squeeze=False)[0]
+        rows = -(-len(variables) // PER_ROW)
+        figure = style.new_figure(3.1 * rows)
+        panels = figure.subplots(rows, min(PER_ROW, len(variables)), squeeze=False).ravel()
+        for ax in panels[len(variables) :]:
+            ax.set_visible(False)
+        panels = panels[: len(variables)]
         for ax, variable in zip(panels, variables, strict=True):
             plot_prior(data, variable=variable, ax=ax)
     return figure

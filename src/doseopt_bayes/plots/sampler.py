@@ -11,8 +11,9 @@ import xarray as xr
 from matplotlib.lines import Line2D
 
 from doseopt_bayes import names
+from doseopt_bayes.inference.posterior import scalars
 from doseopt_bayes.plots import style
-from doseopt_bayes.plots.posterior import collection, panels, scalars
+from doseopt_bayes.plots.posterior import collection, panels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ def data_sampler(analysis: Analysis) -> xr.Dataset:
         when the sampler recorded them. The gate's limits are attributes.
     """
     post = analysis.posterior
-    flat = scalars(post.draws, post.parameters, post.sample_dims)
+    flat = xr.Dataset(scalars(post.draws, post.parameters, post.sample_dims))
     table = post.diagnostics.table
     titles = [str(v) for v in flat.data_vars]
     data = xr.Dataset({"draws": flat.to_dataarray("parameter")})

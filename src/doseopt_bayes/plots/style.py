@@ -135,14 +135,14 @@ def escape(text: str) -> str:
 
 
 def endpoint_word(variable: str) -> str:
-    """Return the word for a probability: efficacy, toxicity or the variable's own name.
+    """Return the word for a probability: efficacy, toxicity or the name of another endpoint.
 
     Examples
     --------
-    >>> endpoint_word("p_eff"), endpoint_word("p_ae")
-    ('efficacy', 'p_ae')
+    >>> endpoint_word("p_eff"), endpoint_word("p_early_stop")
+    ('efficacy', 'early stop')
     """
-    return WORDS.get(variable, variable)
+    return WORDS.get(variable, variable.removeprefix("p_").replace("_", " "))
 
 
 def dose_label(dose: float, unit: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from doseopt_bayes import names
 from doseopt_bayes.data.observed import observed_rates
 from doseopt_bayes.decision import prose
+from doseopt_bayes.inference.posterior import probabilities, scalars
 from doseopt_bayes.inference.prior import prior_table
 from doseopt_bayes.plots.posterior import data_prior_posterior
 
@@ -99,6 +100,7 @@ def ranking(analysis: Analysis) -> Table:
     """T5: the ranked doses."""
     table = analysis.decision.table
     order = np.argsort(table["rank"].fillna(np.inf).to_numpy(), kind="stable")
+    shown = probabilities(analysis.posterior.draws)
     rows = []
     for i in order:
         row = table.isel({names.DOSE: int(i)})
@@ -107,22 +109,30 @@ def ranking(analysis: Analysis) -> Table:
                 "-" if np.isnan(row["rank"]) else f"{float(row['rank']):.0f}",
                 f"{float(row[names.DOSE]):g}" + (" (untried)" if bool(row["untried"]) else ""),
                 f"{int(row[names.N_TREATED])}",
-                *(_estimate(row, v, prose.probability) for v in (names.P_TOX, names.P_EFF)),
+                *(_estimate(row, v, prose.probability) for v in shown),
                 _estimate(row, "utility", partial(_utility, row)),
                 "{} ± {}".format(*prose.number(row, "criterion")),
                 _probability(row, "prob_obd"),
                 _probability(row, "prob_obd_admissible") if bool(row["admissible"]) else "-",
+                *([_probability(row, "prob_mtd")] if "prob_mtd" in row else []),
                 "yes" if bool(row["admissible"]) else "no",
             )
         )
-    columns = ("Rank", _dose_head(analysis), "n", "p_tox", "p_eff", "Utility", "Criterion",
-               "Pr(OBD), all", "Pr(OBD), admissible", "Admissible")  # fmt: skip
+    columns = ("Rank", _dose_head(analysis), "n", *shown, "Utility", "Criterion",
+               "Pr(OBD), all", "Pr(OBD), admissible",
+               *(["Pr(MTD)"] if "prob_mtd" in table else []), "Admissible")  # fmt: skip
     note = (
         "Posterior mean ± Monte Carlo standard error (equal-tailed 95 % credible interval). "
         f"Criterion: {table.attrs['criterion']}. Pr(OBD): posterior probability of the highest utility, "
         "over all candidate doses and over the admissible ones. n: patients treated. "
         "Errors of the interval ends are in decision.csv."
     )
+    if "prob_mtd" in table:
+        note += (
+            " Pr(MTD): posterior probability of being the highest dose that, like every lower one, has "
+            f"p_tox <= {float(table['mtd_limit']):g}; that no dose is: "
+            f"{_probability(table, 'prob_mtd_none')}."
+        )
     return Table("Ranked doses", columns, tuple(rows), note)
 
 
@@ -187,14 +197,14 @@ def parameters(analysis: Analysis) -> Table:
     numbers = data_prior_posterior(analysis)
     measures = post.diagnostics.table
     rows = []
-    for name, stated in analysis.model.priors.items():
+    for name, draws in scalars(post.draws, post.parameters, post.sample_dims).items():
         at = numbers.sel(parameter=name, group="posterior")
         check = measures.sel(quantity=name)
         rows.append(
             (
                 name,
-                str(stated),
-                f"{float(at['mean']):.3f} ± {prose.error(float(post.mcse(post[name])))}",
+                str(analysis.model.priors[name.split("[", maxsplit=1)[0]]),
+                f"{float(at['mean']):.3f} ± {prose.error(float(post.mcse(draws)))}",
                 f"{float(at['sd']):.3f}",
                 f"{float(at['low']):.3f} to {float(at['high']):.3f}",
                 f"{float(at['sd_ratio']):.2f}",
@@ -206,7 +216,7 @@ def parameters(analysis: Analysis) -> Table:
     columns = ("Parameter", "Prior", "Posterior mean", "sd", "95 % interval", "sd / prior sd",
                "R-hat", "ESS bulk", "ESS tail")  # fmt: skip
     note = (
-        "Logit scale, per unit of log dose. Mean ± Monte Carlo standard error; equal-tailed interval. "
+        f"{analysis.model.scale} Mean ± Monte Carlo standard error; equal-tailed interval. "
         "A ratio of standard deviations near 1 says that the data do not inform the parameter."
     )
     return Table("Parameters", columns, tuple(rows), note)
@@ -218,7 +228,7 @@ def diagnostics(analysis: Analysis) -> Table:
         (c.name, c.measured, c.limit, "pass" if c.passed else "FAIL")
         for c in analysis.posterior.diagnostics.checks
     ]
-    note = "Over every free parameter and every probability of toxicity and efficacy."
+    note = "Over every free parameter and the probability of every endpoint at every dose."
     return Table(
         "Sampler diagnostics", ("Check", "Measured", "Limit", "Verdict"), tuple(rows), note
     )
