@@ -1,0 +1,1 @@
+"""Priors from statements that a clinician can make: expected probabilities, or quantiles."""
