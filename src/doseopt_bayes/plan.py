@@ -33,6 +33,8 @@ class Plan:
         Path that it was read from.
     hash
         SHA-256 over the parsed content: comments, order and layout do not count.
+    name
+        Name that the file had when it was run; by default that of `file`.
     """
 
     id: str
@@ -44,3 +46,7 @@ class Plan:
     endpoints: Mapping[str, str]
     file: Path
     hash: str
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or self.file.name)

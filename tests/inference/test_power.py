@@ -13,8 +13,9 @@ from scipy import stats
 
 from doseopt_bayes.data.trial import TrialData
 from doseopt_bayes.decision.decide import decide
+from doseopt_bayes.decision.power_scaling import power_scaling
 from doseopt_bayes.decision.rules import AnyDose, NoSkipping, Tolerable
-from doseopt_bayes.decision.sensitivity import assess_sensitivity, power_scaling
+from doseopt_bayes.decision.sensitivity import assess_sensitivity
 from doseopt_bayes.decision.utility import LpContour
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.inference.checks import Diagnostics

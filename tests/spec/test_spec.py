@@ -13,7 +13,7 @@ from doseopt_bayes.decision.cui import VALUES
 from doseopt_bayes.decision.rules import RULES, Both, Either
 from doseopt_bayes.errors import SpecError
 from doseopt_bayes.models import MODELS
-from doseopt_bayes.priors import PRIORS
+from doseopt_bayes.priors import PRIORS, Normal
 from doseopt_bayes.spec.build import Builder
 from doseopt_bayes.spec.parse import READERS
 from doseopt_bayes.spec.spec import Spec, check
@@ -141,3 +141,35 @@ def test_every_registered_kind_can_be_written_in_a_file():
         for name, cls in registry.items():
             for field in dataclasses.fields(cls):
                 assert build._converter(str(field.type)), f"{name}.{field.name}"
+
+
+ALTERNATIVES = """
+[alternative."Gaussian copula"]
+copula = "gaussian"
+[alternative."steeper"]
+priors.tox_slope = { dist = "normal", mean = 3.0, sd = 1.0 }
+[alternative."each dose by itself"]
+kind = "saturated"
+[[rule]]"""
+
+
+def test_an_alternative_takes_what_it_does_not_say_from_the_model(tmp_path):
+    spec = Spec.load(written(tmp_path, THALL.replace("[[rule]]", ALTERNATIVES, 1)))
+    gaussian, steeper, saturated = spec.alternatives.values()
+    assert gaussian == dataclasses.replace(spec.model, copula="gaussian")
+    assert steeper.priors == {**spec.model.priors, "tox_slope": Normal(3.0, 1.0)}
+    assert (saturated.doses, saturated.unit) == (spec.model.doses, spec.model.unit)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('[alternative.x]\ncopula = "frank"', "unknown copula 'frank'"),
+        ("[alternative.x]\nlevels = 3", "unknown key 'levels'"),
+        ("[alternative]\ncopula = 3", "tables with a name"),
+    ],
+)
+def test_a_bad_alternative_is_a_problem_of_the_file(tmp_path, wrong, said):
+    path = written(tmp_path, THALL.replace("[[rule]]", f"{wrong}\n[[rule]]", 1))
+    with pytest.raises(SpecError, match=said):
+        Spec.load(path)

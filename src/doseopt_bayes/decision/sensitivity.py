@@ -1,4 +1,4 @@
-"""Sensitivity of the decision: to single numbers, to all weights at once, to prior and likelihood."""
+"""Sensitivity of the decision: to single numbers, all weights at once, prior, association, model."""
 
 from __future__ import annotations
 
@@ -6,169 +6,26 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import xarray as xr
-
 from doseopt_bayes import names
 from doseopt_bayes.decision import prose
+from doseopt_bayes.decision.association import Association, association_influence, reads_cells
 from doseopt_bayes.decision.cui import CUI
-from doseopt_bayes.decision.decide import Decision, decide
+from doseopt_bayes.decision.power_scaling import PowerScaling, power_scaling
 from doseopt_bayes.decision.smaa import dirichlet_acceptability
 from doseopt_bayes.decision.tipping import Tipping, has_tipping, tipping_points
 from doseopt_bayes.errors import DoseOptError
-from doseopt_bayes.inference.power import ALPHAS, log_densities, power_sense, power_weights
-from doseopt_bayes.inference.reweighted import reweighted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
+    import xarray as xr
 
     from doseopt_bayes.data.trial import TrialData
+    from doseopt_bayes.decision.alternatives import Alternatives
+    from doseopt_bayes.decision.decide import Decision
     from doseopt_bayes.inference.posterior import Posterior
     from doseopt_bayes.models.base import DoseModel
 
-__all__ = ["PowerScaling", "Sensitivity", "assess_sensitivity", "power_scaling"]
-
-KEPT = ("utility", "utility_mcse", "prob_obd_admissible", "prob_obd_admissible_mcse",
-        "admissible")  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class PowerScaling:
-    """The decision under a weaker and a stronger prior or likelihood.
-
-    Parameters
-    ----------
-    table
-        Over ``component`` (prior, likelihood), ``alpha`` (the power) and ``dose``: utility and
-        Pr(OBD) among admissible doses with Monte Carlo errors, and ``admissible``. Over component and
-        alpha: ``leading`` (dose; NaN: none is admissible), ``status`` (``"not resolved"`` also when
-        the weights are not reliable), ``khat``, ``ess``, ``reliable``. Over component and dose:
-        ``psense_...``, the power-scaling sensitivity of each quantity.
-    sentences
-        The same in words.
-    """
-
-    table: xr.Dataset
-    sentences: tuple[str, ...]
-
-    def to_frame(self) -> pd.DataFrame:
-        """Table with a row per component and power: leading dose, status, k-hat, ESS."""
-        keep = ["leading", "status", "khat", "ess", "reliable"]
-        return self.table[keep].to_dataframe().reset_index()[["component", "alpha", *keep]]
-
-    def __str__(self) -> str:
-        return "\n".join(self.sentences)
-
-    __repr__ = __str__
-
-
-def power_scaling(
-    post: Posterior,
-    decision: Decision,
-    model: DoseModel,
-    data: TrialData,
-    *,
-    alphas: Sequence[float] = ALPHAS,
-) -> PowerScaling:
-    """Decide again under prior^alpha and likelihood^alpha, by importance weights of the same draws.
-
-    Parameters
-    ----------
-    post, decision
-        The posterior and its decision, of one group.
-    model, data
-        What was fitted, to what.
-    alphas
-        Powers: below 1 weakens, above 1 strengthens.
-
-    Returns
-    -------
-    PowerScaling
-        Not resolved where the Pareto k-hat of the weights exceeds its limit (at most 0.7).
-
-    Raises
-    ------
-    DoseOptError
-        When the decision has several groups, and as :func:`log_densities` and :func:`power_weights`.
-
-    Notes
-    -----
-    Kallioinen et al. (2024). A power of a Normal prior is the same prior with its standard deviation
-    divided by the square root of the power.
-    """
-    if decision.status.ndim:
-        raise DoseOptError(
-            "power-scaling decides for one group", hint="decide on the draws of one group"
-        )
-    densities = log_densities(post, model, data)
-    weights = power_weights(post, densities, alphas=alphas)
-    u = decision.utility({name: post[name] for name in decision.utility.reads})
-    known = {n: post[n] for n in (names.P_TOX, names.P_EFF) if n in post.draws}
-    sense = power_sense(post, densities, xr.Dataset({**known, "utility": u}))
-
-    rows = []
-    for component in weights["component"].to_numpy():
-        cells = []
-        for alpha in weights["alpha"].to_numpy():
-            at = weights.sel(component=component, alpha=alpha, drop=True)
-            again = decide(reweighted(post, at["weight"]), decision.utility, decision.rules,
-                           criterion=decision.criterion, override_diagnostics=True)  # fmt: skip
-            cell = again.table[list(KEPT)].drop_vars("rule", errors="ignore")
-            cell["leading"] = again.leading
-            status = str(again.status.item())
-            cell["status"] = status if bool(at["reliable"]) else "not resolved"
-            cells.append(cell.assign(at[["khat", "ess", "reliable"]]))
-        rows.append(xr.concat(cells, dim="alpha"))
-    table = xr.concat(rows, dim="component").assign_coords(
-        component=weights["component"], alpha=weights["alpha"]
-    )
-    for name, x in sense.data_vars.items():
-        table[f"psense_{name}"] = x
-    table.attrs = {
-        "unit": str(decision.table.attrs.get("unit", "")),
-        "leading": float(decision.leading),
-        "status": str(decision.status.item()),
-        "khat_limit": weights.attrs["khat_limit"],
-    }
-    return PowerScaling(table, _power_sentences(table))
-
-
-def _dose(x: float, table: xr.Dataset) -> str:
-    return "no dose" if math.isnan(x) else f"{x:g} {table.attrs['unit']}".rstrip()
-
-
-def _power_sentences(table: xr.Dataset) -> tuple[str, ...]:
-    start = table.attrs["leading"]
-    subject = "recommendation" if table.attrs["status"] == "recommended" else "leading dose"
-    said = []
-    for component in table["component"].to_numpy():
-        kept, other = [], []
-        for alpha in table["alpha"].to_numpy():
-            at = table.sel(component=component, alpha=alpha)
-            how = f"{'weakened' if alpha < 1 else 'strengthened'} (power {alpha:g})"
-            new, status = float(at["leading"]), str(at["status"].item())
-            if not bool(at["reliable"]):
-                other.append(
-                    f"Not resolved: what follows when the {component} is {how}; Pareto k-hat "
-                    f"{float(at['khat']):.2f} exceeds {table.attrs['khat_limit']:.2g}, refit instead."
-                )
-            elif new == start or (math.isnan(new) and math.isnan(start)):
-                doubt = status == "not resolved" and table.attrs["status"] != status
-                kept.append(how + ", then within Monte Carlo error of another answer" * doubt)
-            else:
-                doubt = " (not resolved by these draws)" * (status == "not resolved")
-                other.append(
-                    f"When the {component} is {how}, {_dose(new, table)} leads instead of "
-                    f"{_dose(start, table)}{doubt}."
-                )
-        if kept:
-            said.append(
-                f"The {subject} ({_dose(start, table)}) does not change when the {component} is "
-                f"{' or '.join(kept)}."
-            )
-        said += other
-    return tuple(said)
+__all__ = ["Sensitivity", "assess_sensitivity"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +40,10 @@ class Sensitivity:
         Doses under random weights, flat Dirichlet; for a CUI.
     power
         Prior and likelihood; when model and data were given.
+    association
+        Other associations of the same margins; for a posterior with joint outcomes.
+    alternatives
+        Other models of the same data; when there are any.
     sentences
         All of it in words.
     """
@@ -190,6 +51,8 @@ class Sensitivity:
     tipping: Tipping | None
     acceptability: xr.Dataset | None
     power: PowerScaling | None
+    association: Association | None
+    alternatives: Alternatives | None
     sentences: tuple[str, ...]
 
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -204,6 +67,10 @@ class Sensitivity:
             )
         if self.power is not None:
             found["Power-scaling of prior and likelihood"] = self.power.to_frame()
+        if self.association is not None and self.association.table:
+            found["Association of the same margins"] = self.association.to_frame()
+        if self.alternatives is not None:
+            found["Alternative models"] = self.alternatives.to_frame()
         return found
 
     def __str__(self) -> str:
@@ -218,6 +85,7 @@ def assess_sensitivity(
     *,
     model: DoseModel | None = None,
     data: TrialData | None = None,
+    alternatives: Alternatives | None = None,
     seed: int | None = None,
 ) -> Sensitivity:
     """Examine what would change the leading dose, on the same posterior, without a refit.
@@ -228,6 +96,9 @@ def assess_sensitivity(
         The posterior and its decision, of one group.
     model, data
         What was fitted, to what; power-scaling is left out without them.
+    alternatives
+        Comparison with other models, which an analysis fits and
+        :func:`~doseopt_bayes.decision.alternatives.compare_alternatives` makes.
     seed
         Of the random weights; the seed of the fit by default, 0 when it has none.
 
@@ -252,12 +123,18 @@ def assess_sensitivity(
         found = dirichlet_acceptability(post, cui, decision.table["admissible"], seed=chosen)
         first = found.sel({names.DOSE: lead, "rank": 1})
         said.append(
-            f"With all weights equally likely, {_dose(lead, decision.table)} is the best admissible "
-            f"dose with probability {prose.probability(float(first['rank_acceptability']))} "
+            f"With all weights equally likely, {prose.with_unit(lead, decision.table)} is the best "
+            f"admissible dose with probability {prose.probability(float(first['rank_acceptability']))} "
             f"(MCSE {prose.error(float(first['rank_acceptability_mcse']))})."
         )
     power = None
     if model is not None and data is not None:
         power = power_scaling(post, decision, model, data)
         said += power.sentences
-    return Sensitivity(tipping, found, power, tuple(said))
+    association = None
+    if names.P_CELL in post.draws or reads_cells(decision):
+        association = association_influence(post, decision)
+        said += association.sentences
+    if alternatives is not None:
+        said += alternatives.sentences
+    return Sensitivity(tipping, found, power, association, alternatives, tuple(said))

@@ -178,14 +178,14 @@ def _first_change(
             break
         # between two candidates nothing changes, so that one value speaks for all of them
         new = leading(*move.changed((value + beyond) / 2))
-        if _same(new, start):
+        if prose.same_dose(new, start):
             before = value
             continue
         after = value + sign * min(NEAR, abs(beyond - value) / 2)
         inside = value - sign * min(NEAR, abs(value - before) / 2)
         if not (
-            _same(confirmed(*move.changed(after)), new)
-            and _same(confirmed(*move.changed(inside)), start)
+            prose.same_dose(confirmed(*move.changed(after)), new)
+            and prose.same_dose(confirmed(*move.changed(inside)), start)
         ):
             return None
         change, mcse = abs(value - move.now), errors[value]()
@@ -197,15 +197,8 @@ def _first_change(
     return _nothing()
 
 
-def _same(a: float, b: float) -> bool:
-    return a == b or (math.isnan(a) and math.isnan(b))
-
-
 def _sentences(table: xr.Dataset) -> tuple[str, ...]:
-    def dose(x: float) -> str:
-        return "no dose" if math.isnan(x) else f"{x:g} {table.attrs['unit']}".rstrip()
-
-    answer = f"the leading dose ({dose(table.attrs['leading'])})"
+    answer = f"the leading dose ({prose.with_unit(table.attrs['leading'], table)})"
     moved = "weight, limit or certainty" if table.attrs["weights"] else "limit or certainty"
     rows = sorted(
         (
@@ -238,8 +231,9 @@ def _sentences(table: xr.Dataset) -> tuple[str, ...]:
         error = "" if math.isnan(mcse) else f" (MCSE {prose.error(mcse)})"
         doubt = "" if bool(row["resolved"]) else "; not resolved: within 3 Monte Carlo errors"
         said.append(
-            f"Flips to {dose(float(row['leading']))} when the {row['what'].item()} {how} from "
-            f"{float(row['now']):.3g} to {prose.precise(to)}{error}{doubt}."
+            f"Flips to {prose.with_unit(float(row['leading']), table)} when the "
+            f"{row['what'].item()} {how} from {float(row['now']):.3g} to "
+            f"{prose.precise(to)}{error}{doubt}."
         )
     if not table.attrs["weights"]:
         said.append(

@@ -6,7 +6,7 @@ one chain, with NaN, with identical chains or with a constant parameter. Here Na
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import arviz_stats as azs
@@ -111,7 +111,7 @@ def diagnose(draws: xr.Dataset, stats: xr.Dataset, quantities: Iterable[str]) ->
     shape.append(Check("distinct chains", not twins, twins or "all differ", "all differ"))
     table = _table(chosen)
     worst = [
-        _worst(table, "R-hat", "rhat", at_most=MAX_RHAT),
+        _naming_chain(_worst(table, "R-hat", "rhat", at_most=MAX_RHAT), chosen),
         _worst(table, "bulk ESS", "ess_bulk", at_least=MIN_ESS),
         _worst(table, "tail ESS", "ess_tail", at_least=MIN_ESS),
     ]
@@ -166,6 +166,19 @@ def _table(chosen: xr.Dataset) -> xr.DataArray:
     }
     table: xr.DataArray = xr.concat([m.where(moves) for m in measures.values()], dim="measure")
     return table.assign_coords(measure=list(measures)).rename("value")
+
+
+def _naming_chain(check: Check, chosen: xr.Dataset) -> Check:
+    """Name the chain without which the others agree, when there is one."""
+    if check.passed or chosen.sizes[names.CHAIN] < MIN_CHAINS:
+        return check
+    for i in range(chosen.sizes[names.CHAIN]):
+        kept = [j for j in range(chosen.sizes[names.CHAIN]) if j != i]
+        others = _table(chosen.isel({names.CHAIN: kept})).sel(measure="rhat").max(skipna=False)
+        if float(others) <= MAX_RHAT:
+            said = f"{check.measured}; without chain {i} at most {float(others):.4f}"
+            return replace(check, measured=said)
+    return check
 
 
 def _worst(

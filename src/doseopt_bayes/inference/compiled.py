@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import xarray as xr
 
 from doseopt_bayes import names
@@ -20,6 +19,8 @@ from doseopt_bayes.inference.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+    import numpy as np
 
     from doseopt_bayes.data.trial import TrialData
     from doseopt_bayes.models.base import DoseModel
@@ -67,22 +68,30 @@ class Compiled:
     @cached_property
     def _forward(self) -> tuple[Any, list[Any], dict[str, list[str]]]:
         import pymc as pm  # noqa: PLC0415
+        import pytensor.tensor as pt  # noqa: PLC0415
+        from pymc.distributions.shape_utils import change_dist_size  # noqa: PLC0415
         from pymc.pytensorf import find_rng_nodes  # noqa: PLC0415
+        from pytensor.graph.replace import vectorize_graph  # noqa: PLC0415
+        from pytensor.graph.traversal import ancestors  # noqa: PLC0415
 
         model = self.model
-        groups = {
-            "prior": [*model.free_RVs, *model.deterministics],
-            "prior_predictive": model.observed_RVs,
-            "observed_data": [model.rvs_to_values[v] for v in model.observed_RVs],
-        }
-        outputs = [v for group in groups.values() for v in group]
-        seen = [v.name for v in model.observed_RVs]
-        labels = {g: seen if g != "prior" else [v.name for v in vs] for g, vs in groups.items()}
+        groups = {"prior": [*model.free_RVs, *model.deterministics],
+                  "prior_predictive": model.observed_RVs}  # fmt: skip
+        labels = {group: [v.name for v in variables] for group, variables in groups.items()}
+        many = pt.iscalar("draws")
+        free = set(model.free_RVs)
+        tops = [v for v in model.free_RVs if not free & (set(ancestors([v])) - {v})]
+        batched = {v: change_dist_size(v, (many,), expand=True) for v in tops}
+        # PyTensor 3.3 looks at the first parameter of a distribution alone to see whether it is
+        # batched, and in a binomial that is the number of patients
+        batched |= {d: pt.broadcast_to(d, (many, *d.shape)) for d in model.data_vars}
+        outputs = vectorize_graph([v for g in groups.values() for v in g], replace=batched)
+        outputs += [model.rvs_to_values[v] for v in model.observed_RVs]
         with strict_floats(), warnings.catch_warnings():
             # a truncated prior is drawn by SciPy: slower, not worse
             warnings.filterwarnings("ignore", "Numba will use object mode")
-            program = pm.compile(inputs=[], outputs=outputs)
-            program()
+            program = pm.compile(inputs=[many], outputs=outputs)
+            program(2)
         return program, find_rng_nodes(outputs), labels
 
     def forward(self, draws: int, seed: int) -> xr.DataTree:
@@ -98,18 +107,20 @@ class Compiled:
 
         program, generators, labels = self._forward
         reseed_rngs(generators, seed)
-        rows = [program() for _ in range(draws)]
-        columns = iter(zip(*rows, strict=True))
-        found: dict[str, dict[str, xr.DataArray]] = {"constant_data": {}}
-        for group, variables in labels.items():
-            once = group == "observed_data"  # the same in each draw
-            found[group] = {}
-            for name in variables:
-                values = next(columns)
-                x = np.asarray(values[0]) if once else np.stack(values)[None]
-                found[group][name] = self._labelled(name, x, sampled=not once)
-        for name, x in self.data().items():
-            found["constant_data"][name] = self._labelled(name, x, sampled=False)
+        columns = iter(program(draws))
+        found = {
+            group: {
+                name: self._labelled(name, next(columns)[None], sampled=True) for name in variables
+            }
+            for group, variables in labels.items()
+        }
+        found["observed_data"] = {
+            name: self._labelled(name, next(columns), sampled=False)
+            for name in labels["prior_predictive"]
+        }
+        found["constant_data"] = {
+            name: self._labelled(name, x, sampled=False) for name, x in self.data().items()
+        }
         return xr.DataTree.from_dict({g: xr.Dataset(v) for g, v in found.items()})
 
     def _labelled(self, name: str, x: np.ndarray, *, sampled: bool) -> xr.DataArray:

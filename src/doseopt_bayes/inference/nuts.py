@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.data.trial import TrialData
     from doseopt_bayes.models.base import DoseModel
 
-__all__ = ["SAMPLERS", "fit"]
+__all__ = ["SAMPLERS", "fit", "quantities"]
 
 Sampler = Literal["nutpie", "pymc"]
 SAMPLERS: Final[tuple[Sampler, ...]] = ("nutpie", "pymc")
@@ -151,6 +151,11 @@ def _sampler(
     return run
 
 
+def quantities(recipe: DoseModel, draws: xr.Dataset) -> tuple[str, ...]:
+    """Return what the gate looks at: every free parameter, and the probability of every endpoint."""
+    return tuple(dict.fromkeys([*recipe.priors, *probabilities(draws)]))
+
+
 def _posterior(raw: xr.DataTree, recipe: DoseModel, model: Any, data: TrialData) -> Posterior:
     draws = raw["posterior"].to_dataset()
     stats = raw["sample_stats"].to_dataset()
@@ -161,7 +166,6 @@ def _posterior(raw: xr.DataTree, recipe: DoseModel, model: Any, data: TrialData)
     # the data's doses may differ from the model's in the last bits, and labels must align
     seen = data.counts.assign_coords({names.DOSE: draws[names.DOSE]})
     parameters = tuple(recipe.priors)
-    reported = dict.fromkeys([*parameters, *probabilities(draws)])
-    diagnostics = diagnose(draws, stats, reported)
+    diagnostics = diagnose(draws, stats, quantities(recipe, draws))
     tree = xr.DataTree.from_dict({"posterior": draws, "sample_stats": stats, "seen": seen})
     return Posterior(tree, parameters, diagnostics)

@@ -11,8 +11,9 @@ from matplotlib.patches import Patch
 
 from doseopt_bayes import names
 from doseopt_bayes.decision.prose import error
-from doseopt_bayes.decision.tipping import has_tipping, tipping_points
+from doseopt_bayes.decision.tipping import has_tipping
 from doseopt_bayes.decision.weights import sweep_weight
+from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.plots import style
 
 if TYPE_CHECKING:
@@ -55,7 +56,10 @@ def data_sensitivity(analysis: Analysis) -> xr.Dataset:
         ``sweep_leading`` and ``sweep_resolved``.
     """
     post, decision = analysis.posterior, analysis.decision
-    tipping = tipping_points(post, decision)
+    found = analysis.sensitivity
+    tipping = found.tipping if found is not None else None
+    if tipping is None:
+        raise DoseOptError("there is no weight, limit or certainty to move")
     data = tipping.table.copy()
     for name in ("admissible", "untried", names.N_TREATED):
         data[name] = decision.table[name].drop_vars("rule", errors="ignore")

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from doseopt_bayes.decision.sensitivity import assess_sensitivity
 from doseopt_bayes.report.tables import Table
 
 if TYPE_CHECKING:
@@ -31,11 +30,9 @@ def robustness(analysis: Analysis) -> tuple[tuple[str, ...], list[Table]]:
     sentences, tables
         The verdict first.
     """
-    if analysis.decision.status.ndim:
+    found = analysis.sensitivity
+    if found is None:
         return ("Sensitivity is not assessed for several groups at once.",), []
-    found = assess_sensitivity(
-        analysis.posterior, analysis.decision, model=analysis.model, data=analysis.data
-    )
     tables = []
     for title, frame in found.frames().items():
         kept = frame[frame["flips"]].drop(columns="flips") if "flips" in frame else frame

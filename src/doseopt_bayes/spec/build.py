@@ -10,6 +10,8 @@ from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
 
 from doseopt_bayes.decision.cui import VALUES, Attribute
+from doseopt_bayes.decision.desirability import OnTarget
+from doseopt_bayes.decision.values import Target
 from doseopt_bayes.errors import DataError, DoseOptError, Problem, did_you_mean
 from doseopt_bayes.priors import PRIORS
 
@@ -37,6 +39,7 @@ class Builder:
             "int": self._whole,
             "float": self._number,
             "tuple[float, ...]": lambda x, at: self._list(x, at, self._number),
+            "tuple[str, ...]": lambda x, at: self._list(x, at, self.text),
             "tuple[float, float]": self._pair,
             "tuple[tuple[float, float], ...]": lambda x, at: self._list(x, at, self._pair),
             "Mapping[str, str]": self.texts,
@@ -48,9 +51,8 @@ class Builder:
             "Mapping[str, Prior]": lambda x, at: self._map(
                 x, at, lambda v, a: self.kind(PRIORS, v, a, key="dist")
             ),
-            "Mapping[str, Attribute]": lambda x, at: self._map(
-                x, at, lambda v, a: self.value(Attribute, v, a)
-            ),
+            "Mapping[str, Attribute]": lambda x, at: self._map(x, at, self._attribute),
+            "Target": lambda x, at: self.value(Target, x, at),
             "Value": lambda x, at: self.kind(VALUES, x, at),
         }
 
@@ -98,7 +100,7 @@ class Builder:
     ) -> Any:
         """Build `cls` from a table; `given` are fields that are said elsewhere in the file."""
         given = given or {}
-        schema = {f.name: f for f in fields(cls) if f.name not in given}
+        schema = {f.name: f for f in fields(cls) if f.init and f.name not in given}
         before = len(self.problems)
         keys = self.table(parsed, at, tuple(schema))
         arguments = dict(given)
@@ -137,6 +139,11 @@ class Builder:
         if plain.startswith("Literal["):
             return self.text  # the class itself says which texts it takes
         return self._converters[plain]
+
+    def _attribute(self, x: Any, at: str) -> Any:
+        """Build an attribute; one with a target is a benefit or a harm no longer."""
+        on_target = isinstance(x, dict) and "target" in x
+        return self.value(OnTarget if on_target else Attribute, x, at)
 
     def _wrong(self, at: str, x: Any, expected: str, repair: str) -> None:
         self.problem(at, x, f"must be {expected}", repair, code="DOB-F06")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
+from doseopt_bayes.analysis import check_reads
 from doseopt_bayes.data.columns import CountColumns, PatientColumns
 from doseopt_bayes.decision import CRITERIA, UTILITIES
 from doseopt_bayes.decision.rules import RULES, Rule
@@ -29,7 +30,8 @@ Columns = PatientColumns | CountColumns
 SCHEMA: Final = 1
 WORDS: Final = ("id", "version", "title", "question")
 SECTIONS: Final = (
-    "schema", *WORDS, "endpoints", "data", "model", "utility", "rule", "decision", "sampler",
+    "schema", *WORDS, "endpoints", "data", "model", "alternative", "utility", "rule", "decision",
+    "sampler",
 )  # fmt: skip
 READERS: Final[dict[str, type]] = {"patients": PatientColumns, "counts": CountColumns}
 
@@ -95,7 +97,11 @@ def parse_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     top = build.table(parsed, "", SECTIONS)
     if top.get("schema") != SCHEMA:
         rule = f"this version reads schema {SCHEMA}"
-        build.problem("schema", top.get("schema"), rule, f"schema = {SCHEMA}", code="DOB-F12")
+        repair = (
+            "use the doseopt-bayes that it was written for, or write it anew from `doseopt init`"
+        )
+        repair = repair if "schema" in top else f"schema = {SCHEMA}"
+        build.problem("schema", top.get("schema"), rule, repair, code="DOB-F12")
     words = {k: build.text(top.get(k, ""), k) for k in WORDS}
     for name in ("id", "version"):
         if not words[name]:
@@ -109,15 +115,46 @@ def parse_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     plan = Plan(
         **words, source=source, columns=columns, endpoints=endpoints, file=path, hash=_hash(parsed)
     )
+    alternatives = _alternatives(build, top.get("alternative", {}), top.get("model"))
     parts = {
         "plan": plan,
         "model": model,
+        "alternatives": alternatives,
         "utility": build.kind(UTILITIES, top.get("utility"), "utility"),
         "rules": _rules(build, top.get("rule")),
         "criterion": build.kind(CRITERIA, top.get("decision"), "decision", key="criterion"),
         "sampler": build.value(Sampler, top.get("sampler", {}), "sampler"),
     }
+    models = {"the model": model, **alternatives}
+    for label, one in models.items():
+        if one is None or parts["utility"] is None:
+            continue
+        try:
+            check_reads(parts["utility"], one, label)
+        except DoseOptError as e:
+            build.problem("utility", None, e.message, e.hint)
     return parts, build.problems
+
+
+def _alternatives(build: Builder, parsed: Any, model: Any) -> dict[str, DoseModel]:
+    """Build the alternative models; what a table leaves out is as in [model]."""
+    if not isinstance(parsed, dict) or not all(isinstance(v, dict) for v in parsed.values()):
+        repair = 'write [alternative."its name"] and the keys that differ from [model]'
+        build.problem("alternative", parsed, "alternatives are tables with a name", repair)
+        return {}
+    start = model if isinstance(model, dict) else {}
+    found = {}
+    for label, changed in parsed.items():
+        same = changed.get("kind", start.get("kind")) == start.get("kind")
+        kept = {k: v for k, v in start.items() if same or k in ("doses", "unit", "others")}
+        merged = {**kept, **changed}
+        priors = (kept.get("priors"), changed.get("priors"))
+        if all(isinstance(p, dict) for p in priors):
+            merged["priors"] = {**kept["priors"], **changed["priors"]}
+        built = build.kind(MODELS, merged, f"alternative.{label}")
+        if built is not None:
+            found[label] = built
+    return found
 
 
 def _columns(build: Builder, parsed: Any, model: DoseModel | None) -> tuple[Columns | None, str]:
@@ -153,7 +190,11 @@ def _rule(build: Builder, parsed: Any, at: str) -> Rule | None:
             build.problem(
                 f"{at}.rules", None, "any_of needs rules", "rules = [{ kind = ... }, ...]"
             )
-        return reduce(lambda a, b: a | b, rules) if rules else None
+        try:
+            return reduce(lambda a, b: a | b, rules) if rules else None
+        except DoseOptError as e:  # an absolute rule takes no alternative
+            build.problem(f"{at}.rules", None, e.message, e.hint, code="DOB-F01")
+            return None
     rule: Rule | None = build.kind(RULES, parsed, at)
     return rule
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from doseopt_bayes.errors import DataError, DoseOptError, Problem, SpecError
 from doseopt_bayes.spec.parse import Columns, Sampler, parse_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import pandas as pd
 
     from doseopt_bayes.decision.criteria import Criterion
@@ -35,6 +37,8 @@ class Spec:
         Name, version, words, data roles and hash.
     model, utility, rules, criterion, sampler
         The analysis.
+    alternatives
+        Name to another model, under which the decision is repeated for its sensitivity.
 
     Examples
     --------
@@ -47,6 +51,7 @@ class Spec:
     rules: Rule
     criterion: Criterion
     sampler: Sampler
+    alternatives: Mapping[str, DoseModel] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: str | Path) -> Spec:
@@ -80,6 +85,7 @@ class Spec:
         data: str | Path | pd.DataFrame | TrialData | None = None,
         *,
         override_diagnostics: bool = False,
+        progress: Callable[[str], None] | None = None,
     ) -> Analysis:
         """Run the analysis: read, fit, decide.
 
@@ -89,6 +95,8 @@ class Spec:
             A file, a frame, a :class:`TrialData`, or nothing for the data that the file names.
         override_diagnostics
             Rank although the fit failed its diagnostics; printed on every output.
+        progress
+            Called with a few words before each step that takes time.
 
         Returns
         -------
@@ -101,6 +109,7 @@ class Spec:
             self.utility,
             self.rules,
             criterion=self.criterion,
+            alternatives=self.alternatives,
             seed=self.sampler.seed,
             sampler=self.sampler.name,  # type: ignore[arg-type]  # checked when it was read
             draws=self.sampler.draws,
@@ -108,6 +117,7 @@ class Spec:
             chains=self.sampler.chains,
             override_diagnostics=override_diagnostics,
             plan=self.plan,
+            progress=progress,
         )
 
 
