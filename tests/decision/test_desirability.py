@@ -192,6 +192,5 @@ def test_they_can_be_written_in_a_file():
 
 
 def test_a_cui_never_takes_a_target():
-    cui = CUI({"p_eff": OnTarget(1, target=Target(0, 0.5, 1))})
     with pytest.raises(DoseOptError, match="only Desirability takes it"):
-        cui({"p_eff": xr.DataArray(0.5)})
+        CUI({"p_eff": OnTarget(1, target=Target(0, 0.5, 1))})

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import xarray as xr
 
+from doseopt_bayes.analysis import Analysis
 from doseopt_bayes.data.trial import TrialData
 from doseopt_bayes.decision.cui import CUI, Attribute, Linear
 from doseopt_bayes.decision.decide import decide
@@ -60,7 +59,7 @@ def make_analysis(data: TrialData, *, utility=CONTOUR, rules=RULES, criterion="m
     diagnostics = diagnose(draws, stats, [*PARAMETERS, "p_tox", "p_eff"])
     post = Posterior(tree, PARAMETERS, diagnostics)
     decision = decide(post, utility, rules, criterion=criterion)
-    return SimpleNamespace(plan=None, data=data, posterior=post, decision=decision)
+    return Analysis(None, data, post, decision)  # no model: these draws come from none
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from doseopt_bayes.decision.rules import RESOLVED
 from doseopt_bayes.errors import DoseOptError
 
 if TYPE_CHECKING:
+    from doseopt_bayes.decision.rules import Verdict
     from doseopt_bayes.decision.utility import Utility
     from doseopt_bayes.inference.posterior import Posterior
 
@@ -24,6 +25,7 @@ __all__ = [
     "MeanUtility",
     "UtilityOfMeans",
     "best_in_each_draw",
+    "contested",
 ]
 
 
@@ -67,6 +69,26 @@ def best_in_each_draw(u: xr.DataArray, eligible: xr.DataArray) -> xr.DataArray:
     among = u.where(eligible)
     best = among == among.max(names.DOSE)
     return best & (best.cumsum(names.DOSE) == 1)
+
+
+def contested(
+    how: Criterion,
+    post: Posterior,
+    utility: Utility,
+    u: xr.DataArray,
+    verdict: Verdict,
+    choice: Choice,
+) -> xr.DataArray:
+    """Mark doses whose verdict is within its Monte Carlo error, where the other one changes `choice`."""
+    shaky = verdict.ok ^ verdict.ok
+    for dose in u[names.DOSE].to_numpy():
+        turn = ~verdict.firm & (verdict.firm[names.DOSE] == dose)
+        if not bool(turn.any()):
+            continue
+        other = how.choose(post, utility, u, verdict.ok ^ turn)
+        changed = (other.chosen != choice.chosen) | (other.rivals & turn)
+        shaky = shaky | (turn & changed.any(names.DOSE))
+    return shaky
 
 
 def _argmax(value: xr.DataArray, eligible: xr.DataArray) -> xr.DataArray:

@@ -182,12 +182,13 @@ class CUI:
     Raises
     ------
     DoseOptError
-        Without attributes, or when all weights are 0.
+        Without attributes, when all weights are 0, or on an attribute on target.
 
     Notes
     -----
-    Ouellet et al. (2009), Winzenborg et al. (2021). Each attribute is valued inside each draw, so
-    that its uncertainty passes into the index.
+    Ouellet et al. (2009), Winzenborg et al. (2021). Weights need not sum to 1: the index is
+    sum(weight x value) / sum(weight), and its words state the sum. Each attribute is valued inside
+    each draw, so that its uncertainty passes into the index.
 
     Examples
     --------
@@ -201,6 +202,8 @@ class CUI:
     def __post_init__(self) -> None:
         if not self.attributes or self.total == 0:
             raise DoseOptError("CUI: give at least one attribute with a weight > 0")
+        for attribute in self.attributes.values():
+            _ = attribute.curve  # an attribute on target is refused here, not in the analysis
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -230,9 +233,9 @@ class CUI:
 
     def words(self) -> tuple[str, ...]:
         """Return what it says, a sentence each."""
-        head = "u = sum of weight x value over the attributes (weights divided by their sum)"
+        whole = "" if math.isclose(self.total, 1.0) else f", {self.total:g}"
         return (
-            head,
+            f"u = sum of weight x value over the attributes (weights divided by their sum{whole})",
             *(
                 f"{name}: weight {self.weights[name]:.3f}, {a.direction}, value {a.curve}"
                 for name, a in self.attributes.items()

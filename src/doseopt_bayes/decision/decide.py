@@ -10,14 +10,18 @@ import xarray as xr
 
 from doseopt_bayes import names
 from doseopt_bayes.decision import CRITERIA, prose
+from doseopt_bayes.decision.cap import caution_cap, without_cap
 from doseopt_bayes.decision.criteria import (
     Choice,
     Criterion,
     best_in_each_draw,
+    contested,
     utility_of_means,
 )
+from doseopt_bayes.decision.mtd import caution_mtd, maximum_tolerated, words_mtd
 from doseopt_bayes.decision.rules import Rule, Verdict, with_untried_rule
 from doseopt_bayes.errors import DiagnosticsError, DoseOptError, did_you_mean
+from doseopt_bayes.inference.posterior import probabilities
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +44,8 @@ class Decision:
     table
         Dataset over ``dose`` (and ``rule``): patients, p_tox and p_eff with equal-tailed 95 %
         intervals, the limits' probabilities, utility, criterion, rank, Pr(OBD), each with its Monte
-        Carlo error in the variable of the same name and suffix ``_mcse``.
+        Carlo error in the variable of the same name and suffix ``_mcse``; the MTD where the rules
+        limit toxicity, and what would lead without a protocol cap where there is one.
     recommended
         The recommended dose; NaN when the answer is "none" or "not resolved".
     leading
@@ -52,7 +57,8 @@ class Decision:
     text
         One paragraph: the headline, the runner-up, probabilities and cautions.
     cautions
-        What must be known before acting on it: an untried dose, a tie, toxicity that falls with dose.
+        What must be known before acting on it: an untried dose, a tie, toxicity that falls with dose,
+        a dose above the MTD, a protocol cap that changed the answer.
     stamps
         What must be printed on every output, for example an overridden diagnostics gate.
     """
@@ -151,18 +157,11 @@ def decide(
 
     verdict = rules.judge(post)
     choice = how.choose(post, utility, u, verdict.ok)
-    rivals = choice.rivals
-    shaky = verdict.ok ^ verdict.ok
-    for dose in u[names.DOSE].to_numpy():
-        # a verdict within its Monte Carlo error: would the other verdict change the choice?
-        turn = ~verdict.firm & (verdict.firm[names.DOSE] == dose)
-        if not bool(turn.any()):
-            continue
-        other = how.choose(post, utility, u, verdict.ok ^ turn)
-        changed = (other.chosen != choice.chosen) | (other.rivals & turn)
-        shaky = shaky | (turn & changed.any(names.DOSE))
+    rivals, shaky = choice.rivals, contested(how, post, utility, u, verdict, choice)
     table = _table(post, utility, u, verdict, choice)
     table["rival"], table["contested_rule"] = rivals, shaky
+    table.update(maximum_tolerated(post, rules))
+    table.update(without_cap(post, utility, u, rules, how))
     any_dose = choice.chosen.any(names.DOSE)
     open_ = rivals.any(names.DOSE) | shaky.any(names.DOSE)
     status = xr.where(open_, UNRESOLVED, xr.where(any_dose, RECOMMENDED, NONE))
@@ -180,7 +179,15 @@ def decide(
         prose.answer(part, str(status.sel(at).item()), float(leading.sel(at)), at)
         for at, part in prose.each(table)
     ]
-    warned = [prose.cautions(part, float(leading.sel(at))) for at, part in prose.each(table)]
+    mtd = [words_mtd(part, float(leading.sel(at))) for at, part in prose.each(table)]
+    warned = [
+        [
+            *prose.cautions(part, float(leading.sel(at))),
+            *caution_mtd(part, float(leading.sel(at))),
+            *caution_cap(part, float(leading.sel(at))),
+        ]
+        for at, part in prose.each(table)
+    ]
     return Decision(
         table=table,
         recommended=recommended,
@@ -188,7 +195,8 @@ def decide(
         status=status,
         headline="\n".join(head for head, _ in said),
         text="\n".join(
-            " ".join([head, rest, *care]) for (head, rest), care in zip(said, warned, strict=True)
+            " ".join([head, rest, *beside, *care])
+            for (head, rest), beside, care in zip(said, mtd, warned, strict=True)
         ),
         cautions=tuple(c for care in warned for c in care),
         stamps=tuple(stamps),
@@ -223,7 +231,7 @@ def _table(
     plug_in, influence = utility_of_means(post, utility)
     treated = post.seen[names.N_TREATED]
     columns: dict[str, xr.DataArray] = {names.N_TREATED: treated, "untried": treated == 0}
-    for name in dict.fromkeys([names.P_TOX, names.P_EFF, *utility.reads]):
+    for name in dict.fromkeys([*probabilities(post.draws), *utility.reads]):
         # p_cell has a dim of its own: its margins are in the table
         if name in post.draws and set(post[name].dims) <= set(u.dims):
             columns |= _summary(post, name, post[name])
@@ -263,6 +271,7 @@ def _table(
         table[name] = xr.concat(parts, dim="rule", coords="minimal", compat="override")
     limits = [np.nan if f.threshold is None else f.threshold for f in verdict.findings]
     table["limit"] = ("rule", limits)
+    table["limit_reason"] = ("rule", [f.reason for f in verdict.findings])
     return table.assign_coords(rule=rules)
 
 

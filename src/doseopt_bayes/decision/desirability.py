@@ -84,7 +84,7 @@ class Desirability:
     Parameters
     ----------
     attributes
-        Variable name to :class:`~doseopt_bayes.decision.cui.Attribute` or, in Python,
+        Variable name to :class:`~doseopt_bayes.decision.cui.Attribute` or
         :class:`OnTarget`. Values such as :class:`~doseopt_bayes.decision.values.Larger`.
 
     Raises

@@ -25,8 +25,10 @@ __all__ = [
     "precise",
     "probability",
     "reasons",
+    "same_dose",
     "text_table",
     "value",
+    "with_unit",
 ]
 
 
@@ -102,8 +104,14 @@ def each(table: xr.Dataset) -> Iterator[tuple[dict[str, object], xr.Dataset]]:
         yield at, table.sel(at)
 
 
-def _dose(dose: float, table: xr.Dataset) -> str:
-    return f"{dose:g} {table.attrs.get('unit', '')}".rstrip()
+def with_unit(dose: float, table: xr.Dataset) -> str:
+    """Return a dose with the unit that a decision's table carries; NaN is no dose."""
+    return "no dose" if math.isnan(dose) else f"{dose:g} {table.attrs.get('unit', '')}".rstrip()
+
+
+def same_dose(a: float, b: float) -> bool:
+    """Whether two answers are the same, NaN being no dose."""
+    return a == b or (math.isnan(a) and math.isnan(b))
 
 
 def text_table(table: xr.Dataset) -> str:
@@ -169,12 +177,12 @@ def reasons(table: xr.Dataset) -> list[str]:
             if bool(at["limit_ok"]) and not doubt:
                 continue
             if math.isnan(estimate):
-                wrong.append(f"fails '{rule}'")
+                wrong.append(str(at["limit_reason"].item()) or f"fails '{rule}'")
             else:
                 mcse = error(float(at["limit_prob_mcse"]))
                 event = rule.rsplit(" > ", 1)[0]
                 wrong.append(
-                    f"{event} is {precise(estimate)} (MCSE {mcse}) must exceed {limit:g}{doubt}"
+                    f"{event} is {precise(estimate)} (MCSE {mcse}), must exceed {limit:g}{doubt}"
                 )
         said.append("; ".join([kept, *wrong]))
     return said
@@ -192,7 +200,7 @@ def answer(
 def _answer(table: xr.Dataset, status: str, leading: float) -> tuple[str, str]:
     if math.isnan(leading):
         why = "; ".join(
-            f"{_dose(float(d), table)}: {r}"
+            f"{with_unit(float(d), table)}: {r}"
             for d, r in zip(table[names.DOSE].to_numpy(), reasons(table), strict=True)
         )
         head = "No dose is recommended: none is admissible."
@@ -207,13 +215,13 @@ def _answer(table: xr.Dataset, status: str, leading: float) -> tuple[str, str]:
         head = _not_resolved(table, leading)
     else:
         head = (
-            f"{_dose(leading, table)} is recommended: of the admissible doses, the criterion "
+            f"{with_unit(leading, table)} is recommended: of the admissible doses, the criterion "
             f"'{table.attrs['criterion']}' chooses it; its posterior mean utility is "
             "{} (MCSE {}).".format(*number(row, "utility"))
         )
     said = _runner_up(table, leading)
     said.append(
-        f"The probability that {_dose(leading, table)} has the highest utility is "
+        f"The probability that {with_unit(leading, table)} has the highest utility is "
         f"{probability(float(row['prob_obd_admissible']))} among the admissible doses and "
         f"{probability(float(row['prob_obd']))} among all doses."
     )
@@ -226,7 +234,7 @@ def _runner_up(table: xr.Dataset, leading: float) -> list[str]:
     if bool(others.isnull().all()):
         return ["It is the only admissible dose."]
     second = table.isel({names.DOSE: int(others.argmax(names.DOSE))})
-    near = _dose(float(second[names.DOSE]), table)
+    near = with_unit(float(second[names.DOSE]), table)
     said = "{} (MCSE {})".format(*number(second, "utility"))
     return [f"The best other admissible dose is {near}, with {said}."]
 
@@ -241,10 +249,10 @@ def _another_is_likelier(table: xr.Dataset, leading: float) -> list[str]:
     why = (
         "it is admissible, but the criterion is another one"
         if bool(likeliest["admissible"])
-        else f"it is {reasons(table)[i]}".replace("; ", " because it ", 1)
+        else f"it is {reasons(table)[i]}".replace("; ", ": ", 1)
     )
     said = (
-        f"The{untried} dose {_dose(float(likeliest[names.DOSE]), table)} has the highest "
+        f"The{untried} dose {with_unit(float(likeliest[names.DOSE]), table)} has the highest "
         f"unconditional Pr(OBD), {probability(float(likeliest['prob_obd']))} "
         f"(MCSE {error(float(likeliest['prob_obd_mcse']))}); {why}."
     )
@@ -261,7 +269,7 @@ def cautions(table: xr.Dataset, leading: float) -> list[str]:
         tried = table[names.DOSE].where(~table["untried"], drop=True).to_numpy()
         doses = ", ".join(f"{d:g}" for d in tried) or "none"
         said.append(
-            f"No patient has received {_dose(leading, table)} (tried: {doses}): it is extrapolated."
+            f"No patient has received {with_unit(leading, table)} (tried: {doses}): it is extrapolated."
         )
     if bool(table["tie"].any()):
         equal = ", ".join(
@@ -287,9 +295,9 @@ def _less_toxic_than_below(table: xr.Dataset, leading: float) -> list[str]:
     p_here, p_worst = (probability(float(x[names.P_TOX])) for x in (here, worst))
     return [
         (
-            f"Toxicity is estimated to be lower at {_dose(leading, table)} ({p_here}) than at the lower "
-            f"dose {_dose(float(worst[names.DOSE]), table)} ({p_worst}): the model lets toxicity fall "
-            "with dose; monotone_tox = true rules that out."
+            f"Toxicity is estimated to be lower at {with_unit(leading, table)} ({p_here}) than at the "
+            f"lower dose {with_unit(float(worst[names.DOSE]), table)} ({p_worst}): the model lets "
+            "toxicity fall with dose; monotone_tox = true rules that out."
         )
     ]
 
@@ -308,8 +316,8 @@ def _not_resolved(table: xr.Dataset, leading: float) -> str:
             # the criterion may choose no dose at all
             why.append("whether any dose meets the criterion is within Monte Carlo error")
             doses = doses[:0] if math.isnan(leading) else doses[doses != leading]
-        why += [f"{_dose(float(d), table)} is {reason}" for d in doses]
-    lead = "" if math.isnan(leading) else f" {_dose(leading, table)} leads, but"
+        why += [f"{with_unit(float(d), table)} is {reason}" for d in doses]
+    lead = "" if math.isnan(leading) else f" {with_unit(leading, table)} leads, but"
     return (
         f"Not resolved by these draws:{lead} {'; '.join(why)}. "
         "More draws may resolve it; the next data may matter more."

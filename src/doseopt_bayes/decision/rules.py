@@ -1,4 +1,4 @@
-"""Admissibility: values that combine with & and |, judge every dose and speak protocol prose."""
+"""Admissibility rules: each judges every dose and speaks protocol prose."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 import xarray as xr
 
 from doseopt_bayes import names
+from doseopt_bayes.decision.algebra import RESOLVED, Both, Either, Finding, Rule, Verdict
 from doseopt_bayes.decision.utility import percent_hint
 from doseopt_bayes.errors import DoseOptError
 
@@ -20,119 +21,16 @@ __all__ = [
     "RULES",
     "Active",
     "AnyDose",
+    "Both",
+    "Either",
     "Finding",
     "NoSkipping",
+    "ProtocolCap",
     "Rule",
     "Tolerable",
     "TriedOnly",
     "Verdict",
 ]
-
-RESOLVED: Final = 3.0
-"""A probability or a gap is resolved when it is more than this many Monte Carlo errors away."""
-
-
-@dataclass(frozen=True, eq=False)
-class Finding:
-    """What one elementary rule found at each dose.
-
-    Parameters
-    ----------
-    rule
-        The rule in words.
-    ok, firm
-        As in :class:`Verdict`.
-    estimate, mcse, threshold
-        Posterior probability, its Monte Carlo error and what it must exceed; ``None`` for a rule
-        that needs no probability.
-    """
-
-    rule: str
-    ok: xr.DataArray
-    firm: xr.DataArray
-    estimate: xr.DataArray | None = None
-    mcse: xr.DataArray | None = None
-    threshold: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Verdict:
-    """Judgement of every dose by one rule or by a combination.
-
-    Parameters
-    ----------
-    ok
-        Whether each dose passes, by the estimates.
-    firm
-        Whether that would stand if each probability moved by ``RESOLVED`` Monte Carlo errors.
-    findings
-        The elementary rules behind it.
-    """
-
-    ok: xr.DataArray
-    firm: xr.DataArray
-    findings: tuple[Finding, ...]
-
-
-class Rule:
-    """Base of the rules: gives them ``&`` and ``|``. A rule is a frozen value; ``str`` is its prose."""
-
-    def judge(self, post: Posterior) -> Verdict:
-        """Judge every dose of `post`."""
-        raise TypeError(f"{type(self).__name__} does not judge")
-
-    @property
-    def leaves(self) -> tuple[Rule, ...]:
-        """Return the elementary rules that it is made of."""
-        return (self,)
-
-    def __and__(self, other: Rule) -> Rule:
-        return Both(self, other)
-
-    def __or__(self, other: Rule) -> Rule:
-        return Either(self, other)
-
-
-@dataclass(frozen=True)
-class _Pair(Rule):
-    left: Rule
-    right: Rule
-
-    @property
-    def leaves(self) -> tuple[Rule, ...]:
-        """Return the elementary rules that it is made of."""
-        return (*self.left.leaves, *self.right.leaves)
-
-    def _say(self, word: str) -> str:
-        inner = (self.left, self.right)
-        mixed = (isinstance(r, _Pair) and type(r) is not type(self) for r in inner)
-        return word.join(f"({r})" if m else str(r) for r, m in zip(inner, mixed, strict=True))
-
-
-class Both(_Pair):
-    """Admissible when both rules say so."""
-
-    def judge(self, post: Posterior) -> Verdict:
-        """Judge every dose of `post`."""
-        a, b = self.left.judge(post), self.right.judge(post)
-        firm = (a.firm & b.firm) | (a.firm & ~a.ok) | (b.firm & ~b.ok)
-        return Verdict(a.ok & b.ok, firm, a.findings + b.findings)
-
-    def __str__(self) -> str:
-        return self._say("; and ")
-
-
-class Either(_Pair):
-    """Admissible when at least one of the two rules says so."""
-
-    def judge(self, post: Posterior) -> Verdict:
-        """Judge every dose of `post`."""
-        a, b = self.left.judge(post), self.right.judge(post)
-        firm = (a.firm & b.firm) | (a.firm & a.ok) | (b.firm & b.ok)
-        return Verdict(a.ok | b.ok, firm, a.findings + b.findings)
-
-    def __str__(self) -> str:
-        return self._say(" or ")
 
 
 def _check_probabilities(rule: object, **values: float) -> None:
@@ -284,12 +182,74 @@ class AnyDose(_AboutUntried):
         return self.about
 
 
+@dataclass(frozen=True)
+class ProtocolCap(Rule):
+    """No dose above one that the protocol names, whatever the draws say.
+
+    Parameters
+    ----------
+    highest
+        Highest dose that may be recommended, in the unit of the candidate doses, > 0.
+    reason
+        Why, in words, for example ``"highest dose of the toxicology study"``; may be empty.
+
+    Raises
+    ------
+    DoseOptError
+        On a dose that is not positive and finite, and when it is joined by ``|``: an alternative
+        would go round it.
+
+    Notes
+    -----
+    The doses above it keep their estimates in every table. When one of them would lead without the
+    cap, the decision cautions so.
+
+    Examples
+    --------
+    >>> print(Tolerable(0.3, certainty=0.1) & ProtocolCap(30, "toxicology study"))
+    Pr(p_tox < 0.3) > 0.1; and not above the protocol cap of 30 (toxicology study)
+    >>> ProtocolCap(30) | AnyDose()  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    doseopt_bayes.errors.DoseOptError: 'not above the protocol cap of 30' is absolute: ...
+    """
+
+    highest: float
+    reason: str = ""
+
+    absolute: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        number = isinstance(self.highest, int | float) and not isinstance(self.highest, bool)
+        if not (number and math.isfinite(self.highest) and self.highest > 0):
+            raise DoseOptError(
+                f"ProtocolCap: highest = {self.highest!r} must be a dose > 0",
+                hint="in the unit of the candidate doses",
+            )
+
+    def judge(self, post: Posterior) -> Verdict:
+        """Judge every dose of `post`."""
+        dose = post.draws[names.DOSE]
+        ok = (dose <= self.highest).reset_coords(drop=True).rename(None)
+        firm = xr.ones_like(ok)
+        cap = f"{self.highest:g} {dose.attrs.get('units', '')}".rstrip()
+        why = f"above the protocol cap of {cap}{self._because}"
+        return Verdict(ok, firm, (Finding(str(self), ok, firm, reason=why),))
+
+    @property
+    def _because(self) -> str:
+        return f" ({self.reason})" if self.reason else ""
+
+    def __str__(self) -> str:
+        return f"not above the protocol cap of {self.highest:g}{self._because}"
+
+
 RULES: Final[dict[str, type[Rule]]] = {
     "tolerable": Tolerable,
     "active": Active,
     "tried_only": TriedOnly,
     "no_skipping": NoSkipping,
     "any_dose": AnyDose,
+    "protocol_cap": ProtocolCap,
 }
 """Rules by the name that a specification file uses."""
 

@@ -8,16 +8,19 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from doseopt_bayes.decision.implied import UtilityPreview, preview_utility
 from doseopt_bayes.errors import DoseOptError, did_you_mean
 from doseopt_bayes.plots import FIGURES, style
+from doseopt_bayes.plots.implied import caption_implied, draw_implied
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure as Canvas
 
     from doseopt_bayes.analysis import Analysis
+    from doseopt_bayes.decision.utility import Utility
 
-__all__ = ["Picture", "figure"]
+__all__ = ["Picture", "figure", "figure_utility"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,3 +81,34 @@ def figure(analysis: Analysis, name: str) -> Picture:
         )
     numbers = kind.data(analysis)
     return Picture(kind.title, kind.words(numbers), kind.drawing(numbers), numbers)
+
+
+def figure_utility(utility: Utility | UtilityPreview) -> Picture:
+    """Draw what a utility implies in the benefit-risk plane, before any data.
+
+    Parameters
+    ----------
+    utility
+        A utility, or the :func:`~doseopt_bayes.decision.implied.preview_utility` of one, which says
+        the reference, the toxicities and where other variables are held.
+
+    Returns
+    -------
+    Picture
+        Lines of equal utility and the indifference points; ``data`` is the table of the preview.
+
+    Raises
+    ------
+    DoseOptError
+        As :func:`~doseopt_bayes.decision.implied.preview_utility` does.
+
+    Examples
+    --------
+    >>> from doseopt_bayes.decision.utility import LpContour
+    >>> picture = figure_utility(LpContour(eff0=0.5, tox1=0.65, hinge=(0.7, 0.25)))
+    >>> round(float(picture.data["needed"].sel(tox=0.3)), 3)
+    0.739
+    """
+    seen = utility if isinstance(utility, UtilityPreview) else preview_utility(utility)
+    title = "What the utility implies, before any data"
+    return Picture(title, caption_implied(seen.table), draw_implied(seen.table), seen.table)
