@@ -16,6 +16,7 @@ import pytest
 import doseopt_bayes as dob
 from doseopt_bayes import datasets
 from doseopt_bayes.cli import main
+from doseopt_bayes.report.manifest import sealed
 
 MODELS = Path(__file__).parents[1] / "models"
 OPTIC = str(MODELS / "optic-ponatinib.toml")
@@ -123,7 +124,7 @@ def test_files_of_others_in_the_results_folder_are_left_alone(optic, tmp_path):
     shutil.copy(folder / "figures" / "01-curve.png", folder / "figures" / "99-old.png")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     manifest["files"]["figures/99-old.png"] = manifest["files"]["figures/01-curve.png"]
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (folder / "manifest.json").write_bytes(sealed(manifest))
     dob.save(dob.Spec.load(OPTIC).run(), folder)
     assert mine.read_bytes() == b"mine"
     assert not (folder / "figures" / "99-old.png").exists()

@@ -13,8 +13,9 @@ import doseopt_bayes as dob
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "doseopt_bayes"
-FLOORS = ["errors", "names", "files", "datasets", "priors", "data", "plan", "models", "inference",
-          "decision", "analysis", "plots", "report", "spec", "cli"]  # fmt: skip
+FLOORS = ["errors", "names", "files", "locks", "datasets", "priors", "data", "plan", "models",
+          "elicit", "inference", "decision", "analysis", "plots", "report", "spec", "reopen",
+          "progress", "cli"]  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
 
 

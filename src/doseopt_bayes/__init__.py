@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.data.columns import CountColumns as CountColumns
     from doseopt_bayes.data.columns import PatientColumns as PatientColumns
     from doseopt_bayes.data.trial import TrialData as TrialData
+    from doseopt_bayes.decision.association import association_influence as association_influence
     from doseopt_bayes.decision.criteria import LowestWithinDelta as LowestWithinDelta
     from doseopt_bayes.decision.criteria_effect import FractionOfMaxEffect as FractionOfMaxEffect
     from doseopt_bayes.decision.criteria_effect import MinExpectedRegret as MinExpectedRegret
@@ -27,18 +28,21 @@ if TYPE_CHECKING:
     from doseopt_bayes.decision.desirability import Desirability as Desirability
     from doseopt_bayes.decision.desirability import OnTarget as OnTarget
     from doseopt_bayes.decision.desirability import Product as Product
+    from doseopt_bayes.decision.implied import UtilityPreview as UtilityPreview
+    from doseopt_bayes.decision.implied import preview_utility as preview_utility
     from doseopt_bayes.decision.outcome_table import OutcomeTable as OutcomeTable
     from doseopt_bayes.decision.penalised import Penalised as Penalised
+    from doseopt_bayes.decision.power_scaling import power_scaling as power_scaling
     from doseopt_bayes.decision.ranking import Ranking as Ranking
     from doseopt_bayes.decision.ranking import rank_doses as rank_doses
     from doseopt_bayes.decision.rules import Active as Active
     from doseopt_bayes.decision.rules import AnyDose as AnyDose
     from doseopt_bayes.decision.rules import NoSkipping as NoSkipping
+    from doseopt_bayes.decision.rules import ProtocolCap as ProtocolCap
     from doseopt_bayes.decision.rules import Tolerable as Tolerable
     from doseopt_bayes.decision.rules import TriedOnly as TriedOnly
     from doseopt_bayes.decision.sensitivity import Sensitivity as Sensitivity
     from doseopt_bayes.decision.sensitivity import assess_sensitivity as assess_sensitivity
-    from doseopt_bayes.decision.sensitivity import power_scaling as power_scaling
     from doseopt_bayes.decision.smaa import dirichlet_acceptability as dirichlet_acceptability
     from doseopt_bayes.decision.tipping import Tipping as Tipping
     from doseopt_bayes.decision.tipping import tipping_points as tipping_points
@@ -48,6 +52,9 @@ if TYPE_CHECKING:
     from doseopt_bayes.decision.values import Smaller as Smaller
     from doseopt_bayes.decision.values import Target as Target
     from doseopt_bayes.decision.weights import sweep_weight as sweep_weight
+    from doseopt_bayes.elicit.elicited import Elicited as Elicited
+    from doseopt_bayes.elicit.ess import priors_from_ess as priors_from_ess
+    from doseopt_bayes.elicit.quantiles import priors_from_quantiles as priors_from_quantiles
     from doseopt_bayes.errors import DataError as DataError
     from doseopt_bayes.errors import DiagnosticsError as DiagnosticsError
     from doseopt_bayes.errors import DoseOptError as DoseOptError
@@ -61,10 +68,12 @@ if TYPE_CHECKING:
     from doseopt_bayes.models.efftox import EffTox as EffTox
     from doseopt_bayes.models.saturated import Saturated as Saturated
     from doseopt_bayes.plots.picture import figure as figure
+    from doseopt_bayes.plots.picture import figure_utility as figure_utility
     from doseopt_bayes.priors import HalfNormal as HalfNormal
     from doseopt_bayes.priors import LogNormal as LogNormal
     from doseopt_bayes.priors import Normal as Normal
     from doseopt_bayes.priors import StudentT as StudentT
+    from doseopt_bayes.reopen import load_analysis as load_analysis
     from doseopt_bayes.report.bundle import save as save
     from doseopt_bayes.report.history import history as history
     from doseopt_bayes.report.manifest import load_results as load_results
@@ -83,23 +92,30 @@ _HOME = {
         "MinimumEffectiveDose",
     ),
     "decision.desirability": ("Desirability", "OnTarget", "Product"),
+    "decision.implied": ("UtilityPreview", "preview_utility"),
     "decision.outcome_table": ("OutcomeTable",),
     "decision.penalised": ("Penalised",),
     "decision.ranking": ("Ranking", "rank_doses"),
     "decision.values": ("Larger", "Logistic", "Smaller", "Target"),
-    "decision.sensitivity": ("Sensitivity", "assess_sensitivity", "power_scaling"),
+    "decision.sensitivity": ("Sensitivity", "assess_sensitivity"),
+    "decision.power_scaling": ("power_scaling",),
+    "decision.association": ("association_influence",),
     "decision.tipping": ("Tipping", "tipping_points"),
     "decision.weights": ("sweep_weight",),
     "decision.smaa": ("dirichlet_acceptability",),
-    "decision.rules": ("Active", "AnyDose", "NoSkipping", "Tolerable", "TriedOnly"),
+    "decision.rules": ("Active", "AnyDose", "NoSkipping", "ProtocolCap", "Tolerable", "TriedOnly"),
     "decision.utility": ("LpContour",),
+    "elicit.elicited": ("Elicited",),
+    "elicit.ess": ("priors_from_ess",),
+    "elicit.quantiles": ("priors_from_quantiles",),
     "errors": ("DataError", "DiagnosticsError", "DoseOptError", "ResultsError", "SpecError"),
     "inference.nuts": ("fit",),
     "inference.posterior": ("Posterior",),
     "inference.prior": ("prior_table", "sample_prior"),
     "models.efftox": ("EffTox",),
     "models.saturated": ("Saturated",),
-    "plots.picture": ("figure",),
+    "plots.picture": ("figure", "figure_utility"),
+    "reopen": ("load_analysis",),
     "report.bundle": ("save",),
     "report.history": ("history",),
     "priors": ("HalfNormal", "LogNormal", "Normal", "StudentT"),

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 from doseopt_bayes.errors import DataError, DoseOptError, SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from doseopt_bayes.data.trial import TrialData
+    from doseopt_bayes.spec.spec import Spec
 
 __all__ = ["main"]
 
@@ -60,6 +63,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(do=_run)
 
+    report = commands.add_parser(
+        "report", help="draw figures and report again from saved results, without a refit"
+    )
+    report.add_argument("results", metavar="RESULTS", help="results folder, or one with interims")
+    report.add_argument("--out", metavar="DIR", help="where to write (default: in place)")
+    report.add_argument("--final", action="store_true", help="leave out the DRAFT stamps")
+    report.add_argument("--quiet", action="store_true", help="print the answer only, no progress")
+    report.set_defaults(do=_report, data=None)
+
     check = commands.add_parser(
         "check", help="say everything that is wrong with a specification and data, without sampling"
     )
@@ -75,7 +87,29 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     # imported here, so that --help does not pay for it
+    from doseopt_bayes.locks import locked  # noqa: PLC0415
+    from doseopt_bayes.spec.spec import Spec  # noqa: PLC0415
+
+    say = (lambda _: None) if options.quiet else _say
+    spec = Spec.load(options.spec)
+    data = spec.read(options.data)
+    folder = Path(options.out or Path("results") / spec.plan.id)
+    with locked(folder) as taken_over:  # a folder that cannot be written costs no sampling
+        if taken_over:
+            say(taken_over)
+        return _run_in(folder, spec, data, options, say)
+
+
+def _run_in(
+    folder: Path,
+    spec: Spec,
+    data: TrialData,
+    options: argparse.Namespace,
+    say: Callable[[str], None],
+) -> int:
+    from doseopt_bayes.progress import progress  # noqa: PLC0415
     from doseopt_bayes.report.bundle import save  # noqa: PLC0415
+    from doseopt_bayes.report.compare import moved, previous  # noqa: PLC0415
     from doseopt_bayes.report.history import (  # noqa: PLC0415
         history,
         next_interim,
@@ -83,20 +117,18 @@ def _run(options: argparse.Namespace) -> int:
         text_history,
     )
     from doseopt_bayes.report.manifest import compare_with_previous  # noqa: PLC0415
-    from doseopt_bayes.spec.spec import Spec  # noqa: PLC0415
 
-    say = _silent if options.quiet else _say
-    spec = Spec.load(options.spec)
-    data = spec.read(options.data)
-    say(f"{spec.plan.id} {spec.plan.version}: {data.source} read; compiling and sampling ...")
-    folder = Path(options.out or Path("results") / spec.plan.id)
+    say(f"{spec.plan.id} {spec.plan.version}: {data.source} read")
     if options.add:
         folder = next_interim(folder)
-    folder.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made costs no sampling
-    for line in compare_with_previous(folder, data):
+    for line in compare_with_previous(folder, data, spec.plan):
         say(line)
-    analysis = spec.run(data, override_diagnostics=options.override_diagnostics)
-    paths = save(analysis, folder, draft=not options.final)
+    before = previous(folder)
+    with progress(quiet=options.quiet) as step:
+        analysis = spec.run(data, override_diagnostics=options.override_diagnostics, progress=step)
+        paths = save(analysis, folder, draft=not options.final, progress=step)
+    for line in moved(before, analysis):
+        say(line)
     for note in analysis.posterior.notes:
         say(f"note: {note}")
     print(analysis.decision.text_table)
@@ -106,17 +138,43 @@ def _run(options: argparse.Namespace) -> int:
         print(f"caution: {caution}")
     print()
     if options.add:
-        moved = save_history(folder.parent)
+        shown = save_history(folder.parent)
         print(text_history(history(folder.parent)))
         print()
-        print(f"history  {moved['figure']}")
+        print(f"history  {shown['figure']}")
     print(f"report   {paths['report']}")
     print(f"figures  {paths['figures']}")
     print(f"results  {paths['results']}")
     return 0
 
 
+def _report(options: argparse.Namespace) -> int:
+    from doseopt_bayes.errors import ResultsError  # noqa: PLC0415
+    from doseopt_bayes.progress import progress  # noqa: PLC0415
+    from doseopt_bayes.reopen import load_analysis  # noqa: PLC0415
+    from doseopt_bayes.report.bundle import save  # noqa: PLC0415
+    from doseopt_bayes.report.history import interims, save_history  # noqa: PLC0415
+
+    folder = Path(options.results)
+    parts = interims(folder)
+    if not parts and not folder.is_dir():
+        raise ResultsError(f"'{folder}' does not exist", hint="name the folder of a run's results")
+    place = Path(options.out or folder)
+    for part in parts.values() or [folder]:
+        analysis = load_analysis(part)
+        with progress(quiet=options.quiet) as step:
+            where = place / part.relative_to(folder)
+            paths = save(analysis, where, draft=not options.final, progress=step)
+        print(analysis.decision.headline)
+        print(f"report   {paths['report']}")
+    if parts:
+        print(f"history  {save_history(place)['figure']}")
+    return 0
+
+
 def _check(options: argparse.Namespace) -> int:
+    from doseopt_bayes import names  # noqa: PLC0415
+    from doseopt_bayes.decision.implied import preview_utility  # noqa: PLC0415
     from doseopt_bayes.spec.spec import check  # noqa: PLC0415
 
     spec, data, problems = check(options.spec, options.data)
@@ -130,13 +188,17 @@ def _check(options: argparse.Namespace) -> int:
     named = f"id {plan.id}, version {plan.version}, sha256 {plan.hash[:12]}"
     print(f"{options.spec}: no problems ({named})")
     print()
-    for part in (
-        spec.model,
-        spec.utility,
-        f"admissible: {spec.rules}",
-        f"criterion: {spec.criterion}",
-    ):
-        print(part)
+    print(spec.model)
+    for label, other in spec.alternatives.items():
+        print(f"alternative '{label}': {other}")
+    print(spec.utility)
+    known = (names.P_TOX, names.P_EFF, names.P_CELL)
+    others = {name: 0.5 for name in spec.utility.reads if name not in known}
+    try:
+        print(preview_utility(spec.utility, held=others))
+    except DoseOptError as e:  # a utility without efficacy and toxicity has no such plane
+        print(f"no preview of the utility: {e}")
+    print(f"admissible: {spec.rules}\ncriterion: {spec.criterion}")
     if data is None:
         print("\nno data were checked: name a data file after the specification")
         return 0
@@ -157,10 +219,6 @@ def _init(options: argparse.Namespace) -> int:
     path.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
     print(f"{path} written: replace its numbers, then `doseopt check {path}`")
     return 0
-
-
-def _silent(text: str) -> None:
-    """Say nothing."""
 
 
 def _say(text: str) -> None:

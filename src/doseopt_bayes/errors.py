@@ -118,7 +118,7 @@ class DiagnosticsError(DoseOptError):
 
 
 class ResultsError(DoseOptError):
-    """A results folder is missing a file, or a file is not the one that was written."""
+    """A results folder lacks a file, holds one that was not written for it, or cannot be written."""
 
 
 def did_you_mean(given: str, allowed: Sequence[str]) -> str:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
 from pathlib import Path
+from typing import Final
 
-__all__ = ["sha256", "write_whole"]
+from doseopt_bayes.errors import ResultsError
+
+__all__ = ["sha256", "sweep", "write_whole"]
+
+PART: Final = ".doseopt-part"  # what a killed write leaves has this suffix
+FULL: Final = "free that much space, or name a folder on another disk"
+FORBIDDEN: Final = "name a folder that you may write to"
+REPAIRS: Final = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EFBIG: FULL,
+    errno.EROFS: FORBIDDEN,
+    errno.EACCES: FORBIDDEN,
+    errno.EPERM: FORBIDDEN,
+}
 
 
 def write_whole(path: Path, content: bytes) -> Path:
@@ -24,8 +40,23 @@ def write_whole(path: Path, content: bytes) -> Path:
     -------
     Path
         `path`.
+
+    Raises
+    ------
+    ResultsError
+        When it cannot be written, for example on a full disk; naming the file and its size.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        return _replace(path, content)
+    except OSError as e:
+        raise ResultsError(
+            f"cannot write '{path}' ({len(content):,} bytes): {e.strerror or e}",
+            hint=REPAIRS.get(e.errno or 0, "name another folder"),
+        ) from e
+
+
+def _replace(path: Path, content: bytes) -> Path:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as f:
@@ -43,6 +74,12 @@ def write_whole(path: Path, content: bytes) -> Path:
     finally:
         os.close(folder)
     return path
+
+
+def sweep(folder: Path) -> None:
+    """Remove the unfinished files that killed writes left in a folder that no other run writes to."""
+    for part in folder.glob(f".*{PART}"):
+        part.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

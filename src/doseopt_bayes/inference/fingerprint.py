@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any, Final
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-__all__ = ["fingerprint"]
+from doseopt_bayes.errors import DoseOptError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["fingerprint", "refuse_another"]
 
 ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")  # another one in each process
 
@@ -47,6 +53,35 @@ def fingerprint(model: Any) -> str:
     for dims in (model.named_vars_to_dims, model.coords):
         lines += [f"{name}: {value!r}" for name, value in sorted(dims.items())]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def refuse_another(attrs: Mapping[Any, Any], printed: str, model: Any) -> None:
+    """Refuse a model that is not the one of a posterior.
+
+    Parameters
+    ----------
+    attrs
+        Attributes of the posterior; without a fingerprint nothing is known of its model.
+    printed
+        The recipe of `model` as text, which decides when PyMC or PyTensor have been changed since:
+        these may write the same model as another graph.
+    model
+        A ``pymc.Model``.
+
+    Raises
+    ------
+    DoseOptError
+        When they differ.
+    """
+    kept = attrs.get("model_fingerprint")
+    if not kept:
+        return
+    changed = any(attrs.get(f"version_{p}") != metadata.version(p) for p in ("pymc", "pytensor"))
+    if attrs.get("model") != printed if changed else kept != fingerprint(model):
+        raise DoseOptError(
+            "this model is not the model of the posterior (their fingerprints differ)",
+            hint="pass the model that was fitted; if its code was edited since, fit it again",
+        )
 
 
 def _walk(end: Any, lines: list[str], known: dict[Any, int], counts: dict[int, str]) -> int:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.inference.compiled import strict_floats
-from doseopt_bayes.inference.fingerprint import fingerprint
+from doseopt_bayes.inference.fingerprint import refuse_another
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,12 +59,7 @@ def log_densities(post: Posterior, model: DoseModel, data: TrialData) -> xr.Data
             hint="pass the TrialData that was fitted",
         )
     built = model.build(data)
-    sampled = post.tree.attrs.get("model_fingerprint")
-    if sampled and sampled != fingerprint(built):
-        raise DoseOptError(
-            "this model is not the model of the posterior (their fingerprints differ)",
-            hint="pass the model that was fitted; after an edit or an upgrade, fit it again",
-        )
+    refuse_another(post.tree.attrs, str(model), built)
     if built.potentials:
         raise DoseOptError(
             "the model has potentials, which are neither prior nor likelihood",

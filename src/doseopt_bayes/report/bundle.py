@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-import tempfile
+import warnings
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import xarray as xr
-
 from doseopt_bayes import names
-from doseopt_bayes.files import write_whole
+from doseopt_bayes.decision.decide import INTERVAL
+from doseopt_bayes.files import sweep, write_whole
+from doseopt_bayes.locks import locked
 from doseopt_bayes.plots import FIGURES, style
 from doseopt_bayes.plots.picture import Picture, figure
 from doseopt_bayes.report.html import NO_PLAN, render
 from doseopt_bayes.report.manifest import listed_files, write_manifest
+from doseopt_bayes.report.results import netcdf, results_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
     from doseopt_bayes.analysis import Analysis
 
-__all__ = ["results_tree", "save"]
+__all__ = ["named_intervals", "save"]
 
 
-def save(analysis: Analysis, folder: str | Path, *, draft: bool = True) -> dict[str, Path]:
+def save(
+    analysis: Analysis,
+    folder: str | Path,
+    *,
+    draft: bool = True,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Path]:
     """Write report.html, figures/, decision.csv, results.nc, spec.toml and manifest.json.
 
     Parameters
@@ -33,15 +44,32 @@ def save(analysis: Analysis, folder: str | Path, *, draft: bool = True) -> dict[
         Results folder; made when it does not exist.
     draft
         Whether figures and report carry the footer stamp and the word DRAFT.
+    progress
+        Called with a few words before each step that takes time.
 
     Returns
     -------
     dict
         ``report``, ``figures`` (folder), ``table``, ``results`` and ``manifest``.
+
+    Raises
+    ------
+    ResultsError
+        When another run holds the folder, or a file cannot be written.
     """
-    folder = Path(folder)
+    with locked(folder) as taken_over:
+        if taken_over:
+            warnings.warn(taken_over, stacklevel=2)
+        return _save(analysis, Path(folder), progress or (lambda _: None), draft=draft)
+
+
+def _save(
+    analysis: Analysis, folder: Path, say: Callable[[str], None], *, draft: bool
+) -> dict[str, Path]:
     drawn = folder / "figures"
     drawn.mkdir(parents=True, exist_ok=True)
+    for place in (folder, drawn):
+        sweep(place)
     before = listed_files(folder)
     stamp = _stamp(analysis) if draft else ""
     footer = stamp or "; ".join(analysis.decision.stamps)  # these stay on a final figure too
@@ -49,15 +77,17 @@ def save(analysis: Analysis, folder: str | Path, *, draft: bool = True) -> dict[
     files: list[Path] = []
     for name, kind in FIGURES.items():
         if kind.applies(analysis):
+            say(f"drawing the figure '{name}'")
             picture = figure(analysis, name)
             if footer:
                 style.stamp(picture.figure, footer)
             saved = style.save(picture.figure, drawn / f"{len(pictures) + 1:02d}-{name}")
             files += saved
             pictures.append((picture, saved[0]))
+    say("writing the report")
     report = write_whole(folder / "report.html", render(analysis, pictures, stamp=stamp).encode())
     table = write_whole(folder / "decision.csv", _csv(analysis).encode())
-    results = write_whole(folder / "results.nc", _netcdf(results_tree(analysis)))
+    results = write_whole(folder / "results.nc", netcdf(results_tree(analysis)))
     files += [report, table, results]
     if analysis.plan is not None and analysis.plan.file.is_file():
         files.append(write_whole(folder / "spec.toml", analysis.plan.file.read_bytes()))
@@ -68,54 +98,18 @@ def save(analysis: Analysis, folder: str | Path, *, draft: bool = True) -> dict[
             "manifest": manifest}  # fmt: skip
 
 
-def results_tree(analysis: Analysis) -> xr.DataTree:
-    """Join posterior, utility and decision in one DataTree.
-
-    Returns
-    -------
-    xarray.DataTree
-        The posterior's groups, ``utility`` (``u`` over chain, draw, dose) and ``decision`` (its
-        table); the attributes carry the answer in words, versions, seed and hashes.
-    """
-    post, decision = analysis.posterior, analysis.decision
-    tree = post.tree.copy()
-    reads = {name: post[name] for name in decision.utility.reads}
-    tree["utility"] = xr.DataTree(xr.Dataset({"u": decision.utility(reads)}))
-    table = decision.table.assign(
-        recommended=decision.recommended, leading=decision.leading, status=decision.status
-    )
-    tree["decision"] = xr.DataTree(table)
-    if analysis.plan is not None:
-        tree.attrs.update(
-            spec_id=analysis.plan.id,
-            spec_version=analysis.plan.version,
-            spec_sha256=analysis.plan.hash,
-        )
-    tree.attrs.update(
-        answer=decision.text, stamps="\n".join(decision.stamps), notes="\n".join(post.notes)
-    )
-    return tree
-
-
-def _netcdf(tree: xr.DataTree) -> bytes:
-    for node in tree.subtree:
-        node.attrs.pop("created_at", None)  # a clock in the file would make every rerun differ
-        node.dataset = node.to_dataset().map(_storable, keep_attrs=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "results.nc"
-        tree.to_netcdf(path, engine="h5netcdf")
-        return path.read_bytes()
-
-
-def _storable(x: xr.DataArray) -> xr.DataArray:
-    return x.astype("int8") if x.dtype == bool else x
-
-
 def _csv(analysis: Analysis) -> str:
-    frame = analysis.decision.to_frame()
+    frame = named_intervals(analysis.decision.to_frame())
     frame.index.name = f"dose_{analysis.data.unit}" if analysis.data.unit else names.DOSE
     text: str = frame.to_csv(lineterminator="\n")
     return text
+
+
+def named_intervals(frame: pd.DataFrame) -> pd.DataFrame:
+    """Say in the name of each column that holds an end of an interval which interval it is."""
+    kind = f"({INTERVAL:.0%} {style.INTERVAL_KIND})".replace("%", " %")
+    ends = [c for c in frame.columns if str(c).endswith(("_low", "_high"))]
+    return frame.rename(columns={c: f"{c} {kind}" for c in ends})
 
 
 def _stamp(analysis: Analysis) -> str:

@@ -15,9 +15,10 @@ from doseopt_bayes.errors import ResultsError
 from doseopt_bayes.files import write_whole
 from doseopt_bayes.plots import history as figure
 from doseopt_bayes.plots import style
+from doseopt_bayes.report.bundle import named_intervals
 from doseopt_bayes.report.manifest import load_results
 
-__all__ = ["history", "next_interim", "save_history", "text_history"]
+__all__ = ["history", "interims", "next_interim", "save_history", "text_history"]
 
 KEPT: Final = (
     "utility", "utility_mcse", "utility_low", "utility_high", "prob_obd_admissible",
@@ -27,14 +28,15 @@ KEPT: Final = (
 NAME: Final = re.compile(r"interim-(\d+)")
 
 
-def _interims(folder: Path) -> dict[int, Path]:
+def interims(folder: Path) -> dict[int, Path]:
+    """Return the folders of the interims in `folder` by their numbers, ascending."""
     found = {int(m[1]): p for p in folder.glob("interim-*") if (m := NAME.fullmatch(p.name))}
     return dict(sorted(found.items()))
 
 
 def next_interim(folder: Path) -> Path:
     """Return the folder of the next interim: ``interim-01``, ``interim-02`` and so on."""
-    number = max(_interims(folder), default=0) + 1
+    number = max(interims(folder), default=0) + 1
     return folder / f"interim-{number:02d}"
 
 
@@ -56,12 +58,13 @@ def history(folder: str | Path) -> xr.Dataset:
     Raises
     ------
     ResultsError
-        Without interims, when the results of one are damaged, or when candidate doses differ.
+        Without interims, when the results of one are damaged, when candidate doses differ, or when the
+        model changed and the specification did not.
     """
-    interims = _interims(Path(folder))
-    if not interims:
+    parts_of = interims(Path(folder))
+    if not parts_of:
         raise ResultsError(f"'{folder}' holds no interim-01", hint="run the analysis with --add")
-    trees = {number: load_results(path) for number, path in interims.items()}
+    trees = {number: load_results(path) for number, path in parts_of.items()}
     parts = [tree["decision"].to_dataset()[list(KEPT)] for tree in trees.values()]
     doses = [tuple(part[names.DOSE].to_numpy()) for part in parts]
     if len(set(doses)) > 1:
@@ -71,12 +74,31 @@ def history(folder: str | Path) -> xr.Dataset:
         )
     plans = [str(tree.attrs.get("spec_sha256", "")) for tree in trees.values()]
     numbers = list(trees)
+    _refuse_another_model(Path(folder), trees)
     amended = [n for n, a, b in zip(numbers[1:], plans, plans[1:], strict=False) if a != b]
     data = xr.concat(parts, dim="interim", combine_attrs="override")
     data = data.assign_coords(interim=numbers)
     table = trees[numbers[0]]["decision"].attrs
     data.attrs = {**style.interval_attrs(), "unit": str(table["unit"]), "amended": amended}
     return data
+
+
+def _refuse_another_model(folder: Path, trees: dict[int, xr.DataTree]) -> None:
+    """Refuse interims of one specification and of the same versions that computed different models."""
+    same = ("spec_sha256", "version_pymc", "version_pytensor")
+    found: dict[tuple[object, ...], tuple[int, object]] = {}
+    for number, tree in trees.items():
+        plan = tuple(tree.attrs.get(key) for key in same)
+        model = tree.attrs.get("model_fingerprint")
+        if not plan[0] or not model:
+            continue
+        first, known = found.setdefault(plan, (number, model))
+        if model != known:
+            raise ResultsError(
+                f"interims {first} and {number} in '{folder}' follow one specification, but their "
+                "models differ (model_fingerprint): the code of the model was changed",
+                hint="run both with the same code, or amend the specification",
+            )
 
 
 def text_history(data: xr.Dataset) -> str:
@@ -111,7 +133,7 @@ def save_history(folder: str | Path) -> dict[str, Path]:
     data = history(folder)
     frame = data.drop_vars(["recommended", "leading", "status"]).to_dataframe()
     answer = data[["recommended", "status"]].to_dataframe()
-    text: str = frame.join(answer, on="interim").to_csv(lineterminator="\n")
+    text: str = named_intervals(frame).join(answer, on="interim").to_csv(lineterminator="\n")
     table = write_whole(folder / "history.csv", text.encode())
     drawn = style.save(figure.draw_history(data), folder / "history")
     words = f"{text_history(data)}\n\nFigure: {figure.caption_history(data)}\n"

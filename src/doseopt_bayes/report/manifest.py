@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import platform
 from pathlib import Path
@@ -16,18 +17,21 @@ from doseopt_bayes.files import sha256, write_whole
 if TYPE_CHECKING:
     from doseopt_bayes.analysis import Analysis
     from doseopt_bayes.data.trial import TrialData
+    from doseopt_bayes.plan import Plan
 
 __all__ = [
     "compare_with_previous",
     "listed_files",
     "load_results",
     "provenance",
+    "sealed",
     "verify",
     "write_manifest",
 ]
 
 NAME: Final = "manifest.json"
-SCHEMA: Final = 1
+SCHEMA: Final = 2  # 1: without a sum of its own
+BLANK: Final = "0" * 64  # stands in the manifest while its own sum is taken
 
 
 def provenance(analysis: Analysis) -> dict[str, str]:
@@ -37,13 +41,14 @@ def provenance(analysis: Analysis) -> dict[str, str]:
     named = {"specification": "none: put together in Python"}
     if plan is not None:
         named = {
-            "specification": f"{plan.id} {plan.version} ({plan.file.name})",
+            "specification": f"{plan.id} {plan.version} ({plan.name})",
             "specification_sha256": plan.hash,
         }
     return {
         **named,
         "data": analysis.data.source,
         "data_sha256": analysis.data.sha256,
+        "model_fingerprint": str(attrs.get("model_fingerprint", "")),
         "sampler": f"{attrs['sampler']}, seed {attrs['seed']}, {attrs['chains']} chains x "
         f"{attrs['draws']} draws after {attrs['tune']} tuning steps, "
         f"target acceptance {attrs['target_accept']}",
@@ -69,7 +74,6 @@ def write_manifest(analysis: Analysis, folder: Path, files: list[Path]) -> Path:
         Every other file in it.
     """
     content = {
-        "schema": SCHEMA,
         "written_utc": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "made_by": provenance(analysis),
         "stamps": list(analysis.decision.stamps),
@@ -79,8 +83,14 @@ def write_manifest(analysis: Analysis, folder: Path, files: list[Path]) -> Path:
             for f in sorted(files)
         },
     }
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    return write_whole(folder / NAME, text.encode())
+    return write_whole(folder / NAME, sealed(content))
+
+
+def sealed(content: dict[str, Any]) -> bytes:
+    """Return a manifest as it is written: with its schema, and a SHA-256 sum over all of its own text."""
+    content = {"schema": SCHEMA, "sha256": BLANK} | content
+    text = json.dumps(content | {"sha256": BLANK}, indent=1, ensure_ascii=False) + "\n"
+    return text.replace(BLANK, hashlib.sha256(text.encode()).hexdigest(), 1).encode()
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -89,16 +99,27 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises
     ------
     ResultsError
-        When there is none, or it is damaged.
+        When there is none, it is damaged, or another version of this package wrote it.
     """
     path = folder / NAME
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        content["files"].items()
+        raw = path.read_bytes()
     except FileNotFoundError:
         raise ResultsError(f"'{folder}' has no {NAME}", hint="is it a results folder?") from None
+    try:
+        content = json.loads(raw)
+        schema, own = content["schema"], str(content.get("sha256"))
+        content["files"].items()
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ResultsError(f"'{path}' is damaged", hint="run the analysis again") from None
+    blank = raw.replace(own.encode(), BLANK.encode(), 1)
+    if schema != 1 and hashlib.sha256(blank).hexdigest() != own:
+        raise ResultsError(f"'{path}' is damaged", hint="run the analysis again")
+    if schema != SCHEMA:
+        raise ResultsError(
+            f"'{path}' has schema {schema}; this version reads schema {SCHEMA}",
+            hint="run the analysis again, or read it with the version that wrote it",
+        )
     return content  # type: ignore[no-any-return]
 
 
@@ -158,13 +179,13 @@ def load_results(folder: str | Path) -> xr.DataTree:
         return tree.load()
 
 
-def compare_with_previous(folder: Path, data: TrialData) -> list[str]:
-    """Say whether `data` differ from those of the results that `folder` holds now.
+def compare_with_previous(folder: Path, data: TrialData, plan: Plan | None = None) -> list[str]:
+    """Say whether data or specification differ from those of the results that `folder` holds now.
 
     Returns
     -------
     list of str
-        Empty when there are no earlier results or they used the same data.
+        Empty when there are no earlier results or they came from the same.
     """
     if not (folder / NAME).is_file():
         return []
@@ -172,15 +193,16 @@ def compare_with_previous(folder: Path, data: TrialData) -> list[str]:
         before = read_manifest(folder)
     except ResultsError as e:
         return [f"{e.message}; the results in '{folder}' are replaced"]
-    if before["made_by"]["data_sha256"] == data.sha256:
-        return []
-    from doseopt_bayes.data.read.table import changed_rows  # noqa: PLC0415
+    said = []
+    made_by = before["made_by"]
+    replaced = f"from {{}} of the results in '{folder}', which are replaced"
+    if made_by["data_sha256"] != data.sha256:
+        from doseopt_bayes.data.read.table import changed_rows  # noqa: PLC0415
 
-    rows = changed_rows(tuple(before["data_rows"]), data.row_hashes)
-    where = ", ".join(map(str, rows)) or "none; layout or header only"
-    return [
-        (
-            f"the data differ from those of the results in '{folder}', which are replaced "
-            f"(rows that differ: {where})"
-        )
-    ]
+        rows = changed_rows(tuple(before["data_rows"]), data.row_hashes)
+        where = ", ".join(map(str, rows)) or "none; layout or header only"
+        said.append(f"the data differ {replaced.format('those')} (rows that differ: {where})")
+    if plan is not None and made_by.get("specification_sha256") != plan.hash:
+        old = made_by["specification"]
+        said.append(f"the specification differs {replaced.format('that')} ({old})")
+    return said
