@@ -15,7 +15,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"
 
 validate: $(STAMP)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -rP
 
 # uv is one wheel and installs in seconds what plain pip installs in minutes; pip is the fallback
 $(STAMP): requirements.lock pyproject.toml .ci/installer.txt

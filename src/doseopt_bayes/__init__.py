@@ -68,6 +68,8 @@ if TYPE_CHECKING:
     from doseopt_bayes.models.efftox import EffTox as EffTox
     from doseopt_bayes.models.saturated import Saturated as Saturated
     from doseopt_bayes.plots.picture import figure as figure
+    from doseopt_bayes.plots.picture import figure_history as figure_history
+    from doseopt_bayes.plots.picture import figure_prior as figure_prior
     from doseopt_bayes.plots.picture import figure_utility as figure_utility
     from doseopt_bayes.priors import HalfNormal as HalfNormal
     from doseopt_bayes.priors import LogNormal as LogNormal
@@ -114,7 +116,7 @@ _HOME = {
     "inference.prior": ("prior_table", "sample_prior"),
     "models.efftox": ("EffTox",),
     "models.saturated": ("Saturated",),
-    "plots.picture": ("figure", "figure_utility"),
+    "plots.picture": ("figure", "figure_history", "figure_prior", "figure_utility"),
     "reopen": ("load_analysis",),
     "report.bundle": ("save",),
     "report.history": ("history",),

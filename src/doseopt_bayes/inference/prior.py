@@ -51,7 +51,9 @@ def sample_prior(
     xarray.DataTree
         Groups ``prior``, ``prior_predictive``, ``observed_data`` and ``constant_data``.
     """
-    return compiled_for(model, data).forward(draws, seed)
+    tree = compiled_for(model, data).forward(draws, seed)
+    tree.attrs["unit"] = model.unit
+    return tree
 
 
 def prior_table(tree: xr.DataTree) -> pd.DataFrame:

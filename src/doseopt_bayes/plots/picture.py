@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from doseopt_bayes.decision.implied import UtilityPreview, preview_utility
 from doseopt_bayes.errors import DoseOptError, did_you_mean
 from doseopt_bayes.plots import FIGURES, style
+from doseopt_bayes.plots.history import caption_history, draw_history
 from doseopt_bayes.plots.implied import caption_implied, draw_implied
+from doseopt_bayes.plots.prior import data_draws
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.analysis import Analysis
     from doseopt_bayes.decision.utility import Utility
 
-__all__ = ["Picture", "figure", "figure_utility"]
+__all__ = ["Picture", "figure", "figure_history", "figure_prior", "figure_utility"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +83,36 @@ def figure(analysis: Analysis, name: str) -> Picture:
         )
     numbers = kind.data(analysis)
     return Picture(kind.title, kind.words(numbers), kind.drawing(numbers), numbers)
+
+
+def figure_prior(tree: xr.DataTree) -> Picture:
+    """Draw what priors say about every endpoint at every dose, before any data.
+
+    Parameters
+    ----------
+    tree
+        Result of :func:`~doseopt_bayes.inference.prior.sample_prior`.
+
+    Returns
+    -------
+    Picture
+        The figure ``"prior"`` of an analysis.
+    """
+    kind = FIGURES["prior"]
+    numbers = data_draws(tree.children["prior"].to_dataset(), str(tree.attrs.get("unit", "")))
+    return Picture(kind.title, kind.words(numbers), kind.drawing(numbers), numbers)
+
+
+def figure_history(data: xr.Dataset) -> Picture:
+    """Draw how utility and ranking moved from interim to interim.
+
+    Parameters
+    ----------
+    data
+        Result of :func:`~doseopt_bayes.report.history.history`.
+    """
+    title = "How the ranking moved from interim to interim"
+    return Picture(title, caption_history(data), draw_history(data), data)
 
 
 def figure_utility(utility: Utility | UtilityPreview) -> Picture:

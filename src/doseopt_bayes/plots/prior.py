@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from doseopt_bayes.analysis import Analysis
-    from doseopt_bayes.inference.posterior import Posterior
 
-__all__ = ["caption_prior", "data_prior", "draw_prior", "has_prior", "plot_prior"]
+__all__ = ["caption_prior", "data_draws", "data_prior", "draw_prior", "has_prior", "plot_prior"]
 
 
 def has_prior(analysis: Analysis) -> bool:
@@ -38,8 +37,13 @@ def data_prior(analysis: Analysis) -> xr.Dataset:
         Over ``dose`` and ``variable``: prior ``median``, ``low`` and ``high``; the interval's kind and
         probability and the number of prior draws are attributes.
     """
-    post: Posterior = analysis.posterior
-    prior = post.tree["prior"].to_dataset()
+    unit = str(analysis.decision.table.attrs.get("unit", ""))
+    return data_draws(analysis.posterior.tree["prior"].to_dataset(), unit)
+
+
+def data_draws(prior: xr.Dataset, unit: str) -> xr.Dataset:
+    """Return the numbers of :func:`data_prior` from draws of the prior."""
+    dims = [names.CHAIN, names.DRAW]
     shown = in_order(prior)
     tail = (1 - INTERVAL) / 2
     levels = {"median": 0.5, "low": tail, "high": 1 - tail}
@@ -47,7 +51,7 @@ def data_prior(analysis: Analysis) -> xr.Dataset:
         {
             part: (
                 (names.DOSE, "variable"),
-                np.stack([post.quantile(prior[v], q).to_numpy() for v in shown], axis=1),
+                np.stack([prior[v].quantile(q, dim=dims).to_numpy() for v in shown], axis=1),
             )
             for part, q in levels.items()
         },
@@ -55,8 +59,8 @@ def data_prior(analysis: Analysis) -> xr.Dataset:
     )
     data.attrs = {
         **style.interval_attrs(),
-        "unit": str(analysis.decision.table.attrs.get("unit", "")),
-        "prior_draws": int(np.prod([prior.sizes[d] for d in post.sample_dims])),
+        "unit": unit,
+        "prior_draws": int(np.prod([prior.sizes[d] for d in dims])),
     }
     return data
 

@@ -1,0 +1,91 @@
+"""Where each catalogued fault of specification, sampling, decision and files is fed in.
+
+F: priors, specification, arguments. G: sampling and posterior. H: decision. I: files and environment.
+Data faults (A to E) have their codes in ``tests/data``. A row without a test says why.
+
+F01  tests/spec/test_spec.py::test_a_fault_is_named_with_its_key_and_a_repair
+F01  tests/test_priors.py::test_improper_or_senseless_priors_are_refused
+F02  tests/spec/test_spec.py::test_a_fault_is_named_with_its_key_and_a_repair
+F02  tests/test_priors.py::test_improper_or_senseless_priors_are_refused
+F03  tests/faults/test_f.py::test_f03_a_scale_is_called_sd_and_nothing_else
+F03  tests/faults/test_f.py::test_f03_what_a_prior_implies_is_printed_on_both_scales
+F04  tests/faults/test_f.py::test_f04_no_improper_prior_can_be_written
+F04  tests/faults/test_f.py::test_f04_every_registered_prior_is_proper
+F05  tests/inference/test_nuts.py::test_extreme_priors_and_exchanged_columns_are_remarked_on
+F06  tests/faults/test_f.py::test_f06_a_type_is_never_guessed
+F07  not here: utilities that are not monotone belong to tests/decision
+F08  tests/faults/test_f.py::test_f08_an_impossible_contour_names_its_three_points
+F09  tests/faults/test_f.py::test_f09_a_percentage_is_no_probability
+F09  tests/decision/test_rules.py::test_limits_are_probabilities
+F10  tests/faults/test_f.py::test_f10_a_seed_that_was_drawn_is_stored_and_printed
+F10  tests/faults/test_f.py::test_f10_a_pre_specified_analysis_has_a_whole_seed
+F10  tests/inference/test_nuts.py::test_a_seed_is_a_whole_number
+F11  tests/faults/test_f.py::test_f11_no_public_call_swallows_what_it_does_not_know
+F11  tests/faults/test_f.py::test_f11_a_misspelt_argument_is_named_with_the_nearest
+F12  tests/faults/test_f.py::test_f12_a_specification_of_another_schema_is_refused_with_what_to_do
+F12  tests/faults/test_i_files.py::test_i03_results_of_another_schema_are_refused
+F13  not here: the protocol's cap belongs to tests/decision
+
+G01  tests/inference/test_nuts.py::test_divergences_lead_to_refits_that_are_logged
+G01  tests/faults/test_g.py::test_g01_divergences_after_two_refits_rank_no_dose
+G02  tests/inference/test_checks.py::test_sick_draws_are_refused_for_the_right_reason
+G03  tests/faults/test_g.py::test_g03_a_short_fit_is_extended_up_to_four_times_and_then_refused
+G04  tests/inference/test_checks.py::test_sick_draws_are_refused_for_the_right_reason
+G04  tests/inference/test_nuts.py::test_a_fit_that_is_too_short_is_refused_not_hidden
+G05  tests/inference/test_checks.py::test_sick_draws_are_refused_for_the_right_reason
+G06  tests/faults/test_g.py::test_g06_the_chain_that_stands_apart_is_named
+G06  tests/faults/test_g.py::test_g06_no_chain_is_blamed_when_all_are_at_fault
+G07  tests/inference/test_checks.py::test_sick_draws_are_refused_for_the_right_reason
+G08  tests/inference/test_checks.py::test_sick_draws_are_refused_for_the_right_reason
+G08  tests/faults/test_g.py::test_g08_saturated_trees_rank_no_dose
+G09  not yet: no model is a mixture
+G10  tests/decision/test_decide.py::test_a_gap_within_monte_carlo_error_is_not_resolved
+G10  tests/inference/test_nuts.py::test_draws_are_added_while_a_decision_is_too_close
+G10  tests/faults/test_g.py::test_g10_draws_end_at_the_most_and_the_answer_stays_open
+G11  tests/inference/test_posterior.py::test_an_event_in_no_draw_still_has_an_error
+G12  tests/inference/test_power.py::test_a_power_out_of_reach_of_the_draws_is_not_resolved
+G13  tests/faults/test_g.py::test_g13_the_fingerprint_changes_with_each_number
+G13  tests/faults/test_g.py::test_g13_the_fingerprint_changes_with_each_term
+G13  tests/faults/test_g.py::test_g13_the_fingerprint_is_the_same_in_every_process
+G13  tests/faults/test_g.py::test_g13_an_edited_model_under_the_same_labels_is_seen
+G13  tests/faults/test_g.py::test_g13_a_report_never_prints_one_model_and_the_draws_of_another
+
+H01  tests/decision/test_decide.py::test_no_admissible_dose_gives_none_with_a_reason_for_each_dose
+H02  tests/decision/test_decide.py::test_equals_an_independent_version_on_2500_posteriors_each
+H02  tests/decision/test_decide.py::test_a_toxic_dose_is_never_recommended_however_useful
+H03  tests/decision/test_decide.py::test_ties_go_to_the_lower_dose_and_are_said
+H04  tests/decision/test_decide.py::test_utility_that_is_not_a_number_is_an_error
+H05  tests/decision/test_decide.py::test_untried_doses_need_a_rule_that_reaches_them
+H05  tests/faults/test_h.py::test_h05_an_untried_dose_is_flagged_with_its_distance_from_the_tried_ones
+H06  not yet: no trial is simulated
+H07  not yet: no trial is simulated
+H08  tests/decision/test_decide.py::test_a_verdict_exactly_at_the_cut_off_does_not_pass
+H08  tests/faults/test_h.py::test_h08_a_probability_exactly_at_the_cut_off_does_not_exceed_it
+H08  tests/faults/test_h.py::test_h08_a_draw_exactly_at_the_limit_is_not_beyond_it
+H08  tests/faults/test_h.py::test_h08_within_delta_includes_delta
+H08  tests/faults/test_h.py::test_h08_the_sign_stands_in_every_output
+H09  tests/plots/test_numbers.py::test_ranking_draws_the_decision
+H09  tests/plots/test_numbers.py::test_curve_draws_the_decision
+H10  tests/faults/test_h.py::test_h10_every_interval_says_its_kind_and_probability
+
+I01  not yet: no trial is simulated, so that there is no run to resume
+I02  tests/faults/test_i_files.py::test_i02_twenty_kills_never_leave_half_a_file_under_its_name
+I02  tests/faults/test_i_files.py::test_i02_a_save_that_breaks_off_at_any_file_is_not_taken_for_whole
+I03  tests/faults/test_i_files.py::test_i03_every_flipped_bit_is_refused_with_its_file_named
+I03  tests/faults/test_i_files.py::test_i03_every_bit_of_the_manifest_counts
+I03  tests/faults/test_i_files.py::test_i03_truncated_deleted_and_swapped_files_are_refused
+I04  tests/faults/test_i_files.py::test_i04_a_full_or_read_only_disk_is_said_with_path_and_bytes
+I04  tests/faults/test_i_files.py::test_i04_a_limit_on_file_size_leaves_the_old_file
+I05  tests/faults/test_i_locks.py::test_i05_a_second_run_is_refused_before_it_samples
+I05  tests/faults/test_i_locks.py::test_i05_a_killed_run_leaves_a_lock_that_is_taken_over_with_a_sentence
+I05  tests/faults/test_i_locks.py::test_i05_many_at_once_never_overlap
+I06  tests/faults/test_i_reruns.py::test_i06_changed_data_and_specification_are_said_before_they_replace_results
+I06  tests/faults/test_i_reruns.py::test_i06_interims_of_one_specification_and_two_models_are_not_put_together
+I07  not yet: no trial is simulated
+I08  not yet: no trial is simulated
+I09  tests/faults/test_i_reruns.py::test_i09_versions_are_in_the_report_the_results_and_the_manifest
+I09  tests/faults/test_i_reruns.py::test_i09_what_other_versions_moved_is_said_in_monte_carlo_errors
+I10  tests/faults/test_i_reruns.py::test_i10_a_german_locale_and_clock_change_no_text
+I10  tests/faults/test_i_reruns.py::test_i10_no_file_asks_for_the_locale_or_for_local_time
+I10  tests/faults/test_i_reruns.py::test_i10_the_clock_is_in_the_manifest_alone_in_utc
+"""
