@@ -152,7 +152,8 @@ def plot_curve(data: xr.Dataset, *, variable: str, ax: Axes | None = None) -> Ax
         labels = [f"{d:g}\n{c}" for d, c in zip(doses, counts, strict=True)]
         label_doses(ax, doses, labels)
         unit = f" ({data.attrs['unit']})" if data.attrs["unit"] else ""
-        ax.set_xlabel(style.escape(f"dose{unit}; events / analysed below it"))
+        apart = "; " if data.sizes["variable"] < PER_ROW else "\n"  # three panels are narrow
+        ax.set_xlabel(style.escape(f"dose{unit}{apart}events / analysed below it"))
         ax.set_ylabel(f"probability of {style.endpoint_word(variable)}")
         ax.set_title(style.endpoint_word(variable).capitalize())
     return ax
