@@ -30,11 +30,14 @@ if TYPE_CHECKING:
     from doseopt_bayes.decision.desirability import Product as Product
     from doseopt_bayes.decision.implied import UtilityPreview as UtilityPreview
     from doseopt_bayes.decision.implied import preview_utility as preview_utility
+    from doseopt_bayes.decision.intervals import interval_probabilities as interval_probabilities
+    from doseopt_bayes.decision.joint_table import JointTable as JointTable
     from doseopt_bayes.decision.outcome_table import OutcomeTable as OutcomeTable
     from doseopt_bayes.decision.penalised import Penalised as Penalised
     from doseopt_bayes.decision.power_scaling import power_scaling as power_scaling
     from doseopt_bayes.decision.ranking import Ranking as Ranking
     from doseopt_bayes.decision.ranking import rank_doses as rank_doses
+    from doseopt_bayes.decision.rules import EWOC as EWOC
     from doseopt_bayes.decision.rules import Active as Active
     from doseopt_bayes.decision.rules import AnyDose as AnyDose
     from doseopt_bayes.decision.rules import NoSkipping as NoSkipping
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
     from doseopt_bayes.decision.sensitivity import Sensitivity as Sensitivity
     from doseopt_bayes.decision.sensitivity import assess_sensitivity as assess_sensitivity
     from doseopt_bayes.decision.smaa import dirichlet_acceptability as dirichlet_acceptability
+    from doseopt_bayes.decision.target import ClosestToTarget as ClosestToTarget
+    from doseopt_bayes.decision.target import TargetInterval as TargetInterval
     from doseopt_bayes.decision.tipping import Tipping as Tipping
     from doseopt_bayes.decision.tipping import tipping_points as tipping_points
     from doseopt_bayes.decision.utility import LpContour as LpContour
@@ -65,6 +70,8 @@ if TYPE_CHECKING:
     from doseopt_bayes.inference.prior import prior_table as prior_table
     from doseopt_bayes.inference.prior import sample_prior as sample_prior
     from doseopt_bayes.models import presets as presets
+    from doseopt_bayes.models.blrm import BLRM as BLRM
+    from doseopt_bayes.models.crm import CRM as CRM
     from doseopt_bayes.models.efftox import EffTox as EffTox
     from doseopt_bayes.models.saturated import Saturated as Saturated
     from doseopt_bayes.plots.picture import figure as figure
@@ -95,6 +102,8 @@ _HOME = {
     ),
     "decision.desirability": ("Desirability", "OnTarget", "Product"),
     "decision.implied": ("UtilityPreview", "preview_utility"),
+    "decision.intervals": ("interval_probabilities",),
+    "decision.joint_table": ("JointTable",),
     "decision.outcome_table": ("OutcomeTable",),
     "decision.penalised": ("Penalised",),
     "decision.ranking": ("Ranking", "rank_doses"),
@@ -102,10 +111,19 @@ _HOME = {
     "decision.sensitivity": ("Sensitivity", "assess_sensitivity"),
     "decision.power_scaling": ("power_scaling",),
     "decision.association": ("association_influence",),
+    "decision.target": ("ClosestToTarget", "TargetInterval"),
     "decision.tipping": ("Tipping", "tipping_points"),
     "decision.weights": ("sweep_weight",),
     "decision.smaa": ("dirichlet_acceptability",),
-    "decision.rules": ("Active", "AnyDose", "NoSkipping", "ProtocolCap", "Tolerable", "TriedOnly"),
+    "decision.rules": (
+        "EWOC",
+        "Active",
+        "AnyDose",
+        "NoSkipping",
+        "ProtocolCap",
+        "Tolerable",
+        "TriedOnly",
+    ),
     "decision.utility": ("LpContour",),
     "elicit.elicited": ("Elicited",),
     "elicit.ess": ("priors_from_ess",),
@@ -114,6 +132,8 @@ _HOME = {
     "inference.nuts": ("fit",),
     "inference.posterior": ("Posterior",),
     "inference.prior": ("prior_table", "sample_prior"),
+    "models.blrm": ("BLRM",),
+    "models.crm": ("CRM",),
     "models.efftox": ("EffTox",),
     "models.saturated": ("Saturated",),
     "plots.picture": ("figure", "figure_history", "figure_prior", "figure_utility"),

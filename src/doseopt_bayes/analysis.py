@@ -11,7 +11,7 @@ from doseopt_bayes.decision.alternatives import Alternatives, compare_alternativ
 from doseopt_bayes.decision.decide import Decision, decide
 from doseopt_bayes.decision.sensitivity import Sensitivity, assess_sensitivity
 from doseopt_bayes.errors import DoseOptError
-from doseopt_bayes.inference.nuts import Sampler, fit
+from doseopt_bayes.inference.nuts import DRAWS, Sampler, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,7 +85,7 @@ def analyse(
     alternatives: Mapping[str, DoseModel] | None = None,
     seed: int | None = None,
     sampler: Sampler = "nutpie",
-    draws: int = 2500,
+    draws: int = DRAWS,
     tune: int = 1000,
     chains: int = 4,
     override_diagnostics: bool = False,
@@ -160,7 +160,8 @@ def analyse(
 
 def check_reads(utility: Utility, model: DoseModel, label: str) -> None:
     """Refuse a utility that reads what the model will not have, before any sampling."""
-    known = [names.P_CELL, *map(names.probability, model.endpoints)]
+    pair = {names.TOX, names.EFF} <= set(model.endpoints)  # one of them alone has no joint outcomes
+    known = [*[names.P_CELL] * pair, *map(names.probability, model.endpoints)]
     missing = [name for name in utility.reads if name not in known]
     if missing:
         raise DoseOptError(

@@ -136,6 +136,8 @@ def _run_in(
     print(analysis.decision.headline)
     for caution in analysis.decision.cautions:
         print(f"caution: {caution}")
+    if analysis.sensitivity is not None:
+        print(f"sensitivity: {analysis.sensitivity.sentences[0]} More in the report.")
     print()
     if options.add:
         shown = save_history(folder.parent)
@@ -173,8 +175,6 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from doseopt_bayes import names  # noqa: PLC0415
-    from doseopt_bayes.decision.implied import preview_utility  # noqa: PLC0415
     from doseopt_bayes.spec.spec import check  # noqa: PLC0415
 
     spec, data, problems = check(options.spec, options.data)
@@ -192,12 +192,7 @@ def _check(options: argparse.Namespace) -> int:
     for label, other in spec.alternatives.items():
         print(f"alternative '{label}': {other}")
     print(spec.utility)
-    known = (names.P_TOX, names.P_EFF, names.P_CELL)
-    others = {name: 0.5 for name in spec.utility.reads if name not in known}
-    try:
-        print(preview_utility(spec.utility, held=others))
-    except DoseOptError as e:  # a utility without efficacy and toxicity has no such plane
-        print(f"no preview of the utility: {e}")
+    _preview(spec)
     print(f"admissible: {spec.rules}\ncriterion: {spec.criterion}")
     if data is None:
         print("\nno data were checked: name a data file after the specification")
@@ -206,6 +201,21 @@ def _check(options: argparse.Namespace) -> int:
     for note in data.notes:
         print(f"note: {note}")
     return 0
+
+
+def _preview(spec: Spec) -> None:
+    """Print what the utility implies; without efficacy in the model there is no trade-off to show."""
+    from doseopt_bayes import names  # noqa: PLC0415
+    from doseopt_bayes.decision.implied import preview_utility  # noqa: PLC0415
+
+    if names.EFF not in spec.model.endpoints:
+        return
+    known = (names.P_TOX, names.P_EFF, names.P_CELL)
+    others = {name: 0.5 for name in spec.utility.reads if name not in known}
+    try:
+        print(preview_utility(spec.utility, held=others))
+    except DoseOptError as e:  # a utility without efficacy and toxicity has no such plane
+        print(f"no preview of the utility: {e}")
 
 
 def _init(options: argparse.Namespace) -> int:

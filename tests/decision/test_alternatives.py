@@ -83,7 +83,7 @@ DOSES = (10.0, 20.0, 40.0)
 @pytest.fixture(scope="module")
 def analysis():
     model = EffTox(DOSES, EFFTOX_THALL2014, unit="mg", monotone_tox=True)
-    data = TrialData.parse("1NNEN 2EEBE 2ENE 3TTBT", doses=DOSES, unit="mg")
+    data = TrialData.parse("1NNEN 2EEEE 2ENE 3TTTT", doses=DOSES, unit="mg")
     return analyse(model, data, BOIN12, Tolerable(0.4, certainty=0.2), seed=1, draws=1000,
                    alternatives={"Gaussian copula": replace(model, copula="gaussian"),
                                  "each dose by itself": Saturated(DOSES, unit="mg")})  # fmt: skip

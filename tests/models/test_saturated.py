@@ -23,7 +23,7 @@ def test_posterior_is_the_dirichlet_update(patients):
     off = abs(post.expect(post["p_cell"]) - expected) / post.mcse(post["p_cell"])
     assert float(off.max()) < 4.5
     variance = expected * (1 - expected) / (counts.sum("cell") + patients + 1)
-    np.testing.assert_allclose(post["p_cell"].var(("chain", "draw")), variance, rtol=0.12)
+    np.testing.assert_allclose(post["p_cell"].var(("chain", "draw")), variance, rtol=0.2)
 
 
 def test_no_prior_patient_is_refused():

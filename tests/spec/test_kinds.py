@@ -8,15 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from doseopt_bayes import models
 from doseopt_bayes.decision import UTILITIES
 from doseopt_bayes.decision.cui import CUI, VALUES, Attribute, Linear, PiecewiseLinear
 from doseopt_bayes.decision.desirability import Desirability, OnTarget, Product
+from doseopt_bayes.decision.joint_table import JointTable
 from doseopt_bayes.decision.outcome_table import OutcomeTable
 from doseopt_bayes.decision.penalised import Penalised
-from doseopt_bayes.decision.rules import RULES, ProtocolCap, Tolerable
+from doseopt_bayes.decision.rules import EWOC, RULES, ProtocolCap, Tolerable
+from doseopt_bayes.decision.target import ClosestToTarget, TargetInterval
 from doseopt_bayes.decision.utility import LpContour
 from doseopt_bayes.decision.values import Larger, Logistic, Smaller, Target
 from doseopt_bayes.errors import SpecError
+from doseopt_bayes.priors import Normal
 from doseopt_bayes.spec.build import Builder
 from doseopt_bayes.spec.spec import Spec
 
@@ -44,8 +48,20 @@ UTILITY_FILES = {
             }
         ),
     ),
+    "joint_table": (
+        """harms = ["tox", "stop"]
+        outcomes = { none = 50, eff = 100, tox = 20, "eff+tox" = 60, stop = 30, "eff+stop" = 80, "tox+stop" = 0, "eff+tox+stop" = 40 }""",
+        JointTable(
+            {"none": 50, "eff": 100, "tox": 20, "eff+tox": 60, "stop": 30, "eff+stop": 80,
+             "tox+stop": 0, "eff+tox+stop": 40}, harms=("tox", "stop"),
+        ),
+    ),
     "product": (f"{WEIGHED}\nfloor = 0\nnormalise = false", Product(BOTH, 0.0, normalise=False)),
     "penalised": ("limit = 0.3\nprice = 0.5", Penalised(0.3, price=0.5)),
+    "target_interval": ("low = 0.16\nhigh = 0.33", TargetInterval(0.16, 0.33)),
+    "closest_to_target": (
+        'target = 0.25\nloss = "squared"', ClosestToTarget(0.25, loss="squared"),
+    ),
 }  # fmt: skip
 VALUE_FILES = {
     "linear": ("worst = 0.1\nbest = 0.6", Linear(0.1, 0.6)),
@@ -92,7 +108,9 @@ def loaded(tmp_path, text):
 @pytest.mark.parametrize("kind", UTILITIES)
 def test_utilities_come_back_from_a_whole_specification(tmp_path, kind):
     text, expected = UTILITY_FILES[kind]
-    section = re.sub(r"\n\s+attributes", "\nattributes", f'[utility]\nkind = "{kind}"\n{text}\n\n')
+    section = re.sub(
+        r"\n\s+(attributes|outcomes)", r"\n\1", f'[utility]\nkind = "{kind}"\n{text}\n\n'
+    )
     text = re.sub(r"\[utility\].*?(?=\[\[rule)", section, THALL, flags=re.DOTALL)
     slope = '= { dist = "normal", mean = 0.0, sd = 1.0 }'
     text = text.replace(
@@ -133,3 +151,61 @@ def test_a_protocol_cap_among_alternatives_is_a_problem_of_the_file(tmp_path, in
     rule = f'[[rule]]\nkind = "any_of"\nrules = [{", ".join(two)}]\n\n[decision]'
     with pytest.raises(SpecError, match="no alternative joined by"):
         loaded(tmp_path, THALL.replace("[decision]", rule))
+
+
+CRM = """
+kind = "crm"
+doses = [10, 20, 40]
+unit = "mg"
+skeleton = [0.1, 0.2, 0.35]
+link = "logistic"
+intercept = 4
+prior = { dist = "normal", mean = 0, sd = 0.9 }
+"""
+BLRM = """
+kind = "blrm"
+doses = [10, 20, 40]
+unit = "mg"
+reference = 20
+correlation = -0.2
+priors.log_alpha = { dist = "normal", mean = -1, sd = 2 }
+priors.log_beta = { dist = "normal", mean = 0, sd = 1 }
+"""
+SAFE = """
+[utility]
+kind = "closest_to_target"
+target = 0.25
+
+[[rule]]
+kind = "ewoc"
+limit = 0.35
+
+[decision]
+criterion = "utility_at_mean_parameter"
+"""
+
+
+def safe(tmp_path, model, rest=SAFE):
+    head = THALL[: THALL.index("[model]")].replace('eff = "Efficacy"\n', "").replace(
+        '{ tox = "pending", eff = "pending" }', '{ tox = "pending" }'
+    )
+    sampler = THALL[THALL.index("[sampler]") :]
+    return loaded(tmp_path, f"{head}[model]{model}{rest}\n{sampler}")
+
+
+def test_models_of_toxicity_alone_come_back_from_a_file(tmp_path):
+    crm = safe(tmp_path, CRM)
+    doses, skeleton = (10.0, 20.0, 40.0), (0.1, 0.2, 0.35)
+    assert crm.model == models.CRM(doses, skeleton, "logistic", 4.0, Normal(0, 0.9), "mg")
+    assert crm.utility == ClosestToTarget(0.25)
+    assert crm.rules == EWOC(0.35)
+    assert "plug-in" in str(crm.criterion)
+    priors = {"log_alpha": Normal(-1, 2), "log_beta": Normal(0, 1)}
+    assert safe(tmp_path, BLRM).model == models.BLRM(doses, 20.0, priors, -0.2, "mg")
+
+
+def test_a_utility_of_joint_outcomes_is_refused_for_a_model_of_toxicity(tmp_path):
+    table = "neither = 50\nefficacy = 100\ntoxicity = 0\nboth = 60"
+    rest = SAFE.replace('"closest_to_target"\ntarget = 0.25', f'"outcome_table"\n{table}')
+    with pytest.raises(SpecError, match="reads p_cell, which the model does not have"):
+        safe(tmp_path, BLRM, rest)

@@ -24,7 +24,7 @@ THALL = (MODELS_FOLDER / "efftox-thall2014.toml").read_text(encoding="utf-8")
 # a change of content without a change of version is a silent amendment of the protocol
 PINNED = {
     "efftox-thall2014": ("1.0.0", "7acc412af2ca0881"),
-    "optic-ponatinib": ("1.0.0", "ccf4fe224f84bdd0"),
+    "optic-ponatinib": ("1.1.0", "0984eb1763a7efd6"),
 }
 
 

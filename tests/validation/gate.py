@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from doseopt_bayes.inference.checks import Diagnostics
 
 HERE: Final = Path(__file__).parent
-CONTRACT, DEFAULT = 1000, 2500  # draws per chain: the fewest that the gate takes, and the default
+CONTRACT, LONGER = (
+    1000,
+    2500,
+)  # draws per chain: the fewest that the gate takes, and more than the default
 MODERATE: Final = {
     "tox_intercept": Normal(-2.0, 1.5),
     "tox_slope": Normal(1.0, 1.0),
@@ -184,7 +187,7 @@ def main() -> None:
     options = parser.parse_args()
     versions = {p: metadata.version(p) for p in ("pymc", "nutpie", "arviz", "numpy")}
     found: dict[str, Any] = {"versions": versions, "sick": sick(), "healthy": []}
-    for draws in (CONTRACT, DEFAULT):
+    for draws in (CONTRACT, LONGER):
         run = healthy(draws, options.fits, seconds=60 * options.minutes)
         print(words(run), file=sys.stderr, flush=True)
         found["healthy"].append(run)

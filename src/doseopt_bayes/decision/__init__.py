@@ -10,6 +10,7 @@ from doseopt_bayes.decision.criteria import (
     MeanUtility,
     UtilityOfMeans,
 )
+from doseopt_bayes.decision.criteria_curve import UtilityAtMeanParameter
 from doseopt_bayes.decision.criteria_effect import (
     FractionOfMaxEffect,
     MinExpectedRegret,
@@ -17,8 +18,10 @@ from doseopt_bayes.decision.criteria_effect import (
 )
 from doseopt_bayes.decision.cui import CUI
 from doseopt_bayes.decision.desirability import Desirability, Product
+from doseopt_bayes.decision.joint_table import JointTable
 from doseopt_bayes.decision.outcome_table import OutcomeTable
 from doseopt_bayes.decision.penalised import Penalised
+from doseopt_bayes.decision.target import ClosestToTarget, TargetInterval
 from doseopt_bayes.decision.utility import LpContour
 
 __all__ = ["CRITERIA", "UTILITIES"]
@@ -27,14 +30,18 @@ UTILITIES: Final[dict[str, type]] = {
     "lp_contour": LpContour,
     "cui": CUI,
     "outcome_table": OutcomeTable,
+    "joint_table": JointTable,
     "desirability": Desirability,
     "product": Product,
     "penalised": Penalised,
+    "target_interval": TargetInterval,
+    "closest_to_target": ClosestToTarget,
 }
 """Utilities by the name that a specification file uses."""
 
 CRITERIA: Final[dict[str, type]] = {
     "utility_of_means": UtilityOfMeans,
+    "utility_at_mean_parameter": UtilityAtMeanParameter,
     "mean_utility": MeanUtility,
     "max_prob_obd": MaxProbOBD,
     "lowest_within_delta": LowestWithinDelta,

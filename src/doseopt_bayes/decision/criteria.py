@@ -26,7 +26,10 @@ __all__ = [
     "UtilityOfMeans",
     "best_in_each_draw",
     "contested",
+    "highest",
 ]
+
+STEP: Final = 1e-4  # of the directional derivatives of a plug-in
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +98,7 @@ def _argmax(value: xr.DataArray, eligible: xr.DataArray) -> xr.DataArray:
     return best_in_each_draw(value, eligible)
 
 
-def _highest(
+def highest(
     post: Posterior, value: xr.DataArray, influence: xr.DataArray, eligible: xr.DataArray
 ) -> Choice:
     """Choose the highest value; `influence` are draws whose mean carries the error of `value`."""
@@ -117,7 +120,7 @@ class UtilityOfMeans:
     ) -> Choice:
         """Choose among `eligible` doses."""
         value, influence = utility_of_means(post, utility)
-        return _highest(post, value, influence, eligible)
+        return highest(post, value, influence, eligible)
 
     def __str__(self) -> str:
         return "highest utility of the posterior mean probabilities (Thall and Cook)"
@@ -131,7 +134,7 @@ class MeanUtility:
         self, post: Posterior, utility: Utility, u: xr.DataArray, eligible: xr.DataArray
     ) -> Choice:
         """Choose among `eligible` doses."""
-        return _highest(post, post.expect(u), u, eligible)
+        return highest(post, post.expect(u), u, eligible)
 
     def __str__(self) -> str:
         return "highest posterior mean utility"
@@ -146,7 +149,7 @@ class MaxProbOBD:
     ) -> Choice:
         """Choose among `eligible` doses."""
         best = best_in_each_draw(u, eligible)
-        found = _highest(post, post.prob(best), best.astype(float), eligible)
+        found = highest(post, post.prob(best), best.astype(float), eligible)
         return Choice(
             found.value, post.mcse(best), found.order, found.chosen, found.rivals, found.ties
         )
@@ -215,9 +218,6 @@ class LowestWithinDelta:
             f"lowest dose with Pr(utility lost against the best dose <= {self.delta:g}) "
             f">= {self.certainty:g}"
         )
-
-
-STEP: Final = 1e-4
 
 
 def utility_of_means(post: Posterior, utility: Utility) -> tuple[xr.DataArray, xr.DataArray]:

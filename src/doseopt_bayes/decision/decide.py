@@ -11,15 +11,11 @@ import xarray as xr
 from doseopt_bayes import names
 from doseopt_bayes.decision import CRITERIA, prose
 from doseopt_bayes.decision.cap import caution_cap, without_cap
-from doseopt_bayes.decision.criteria import (
-    Choice,
-    Criterion,
-    best_in_each_draw,
-    contested,
-    utility_of_means,
-)
+from doseopt_bayes.decision.criteria import Criterion, best_in_each_draw, utility_of_means
+from doseopt_bayes.decision.intervals import target_intervals, words_intervals
+from doseopt_bayes.decision.judge import Judgement, judge
 from doseopt_bayes.decision.mtd import caution_mtd, maximum_tolerated, words_mtd
-from doseopt_bayes.decision.rules import Rule, Verdict, with_untried_rule
+from doseopt_bayes.decision.rules import Rule, with_untried_rule
 from doseopt_bayes.errors import DiagnosticsError, DoseOptError, did_you_mean
 from doseopt_bayes.inference.posterior import probabilities
 
@@ -32,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["INTERVAL", "Decision", "decide"]
 
 INTERVAL: Final = 0.95  # equal-tailed, in every table and figure
-RECOMMENDED, NONE, UNRESOLVED = "recommended", "none", "not resolved"
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +79,7 @@ class Decision:
                 suffix = "" if part == "limit_prob" else " (MCSE)"
                 column = self.table[part].isel(rule=i, drop=True).to_dataframe(name="x")["x"]
                 if column.notna().any():
-                    frame[f"{str(rule).rsplit(' > ', 1)[0]}{suffix}"] = column
+                    frame[f"{prose.parted(str(rule))[0]}{suffix}"] = column
         return frame
 
     @property
@@ -148,25 +143,14 @@ def decide(
         stamps.append("PRIOR ONLY: no patient was analysed")
     how = _criterion(criterion)
     rules, added = with_untried_rule(rules)
-    u = utility({name: post[name] for name in utility.reads})
-    finite: xr.DataArray = xr.apply_ufunc(np.isfinite, u)
-    lost = ~finite.all(post.sample_dims)
-    if bool(lost.any()):
-        where = u[names.DOSE].where(lost, drop=True).to_numpy()
-        raise DoseOptError(f"the utility is not a number at dose {where}; no ranking from it")
-
-    verdict = rules.judge(post)
-    choice = how.choose(post, utility, u, verdict.ok)
-    rivals, shaky = choice.rivals, contested(how, post, utility, u, verdict, choice)
-    table = _table(post, utility, u, verdict, choice)
-    table["rival"], table["contested_rule"] = rivals, shaky
+    judged = judge(post, utility, rules, how)
+    table = _table(post, utility, judged)
+    table["rival"], table["contested_rule"] = judged.choice.rivals, judged.contested
     table.update(maximum_tolerated(post, rules))
-    table.update(without_cap(post, utility, u, rules, how))
-    any_dose = choice.chosen.any(names.DOSE)
-    open_ = rivals.any(names.DOSE) | shaky.any(names.DOSE)
-    status = xr.where(open_, UNRESOLVED, xr.where(any_dose, RECOMMENDED, NONE))
-    leading = table[names.DOSE].where(choice.chosen).max(names.DOSE)
-    recommended = leading.where(~open_)
+    table.update(target_intervals(post, utility))
+    table.update(without_cap(post, utility, judged.utility, rules, how))
+    leading, status = judged.leading, judged.status
+    recommended = leading.where(judged.resolved)
     table.attrs.update(
         interval=INTERVAL,
         criterion=str(how),
@@ -179,7 +163,13 @@ def decide(
         prose.answer(part, str(status.sel(at).item()), float(leading.sel(at)), at)
         for at, part in prose.each(table)
     ]
-    mtd = [words_mtd(part, float(leading.sel(at))) for at, part in prose.each(table)]
+    mtd = [
+        [
+            *words_mtd(part, float(leading.sel(at))),
+            *words_intervals(part, float(leading.sel(at)), utility),
+        ]
+        for at, part in prose.each(table)
+    ]
     warned = [
         [
             *prose.cautions(part, float(leading.sel(at))),
@@ -221,21 +211,22 @@ def _criterion(criterion: str | Criterion) -> Criterion:
         ) from None
 
 
-def _table(
-    post: Posterior, utility: Utility, u: xr.DataArray, verdict: Verdict, choice: Choice
-) -> xr.Dataset:
+def _table(post: Posterior, utility: Utility, judged: Judgement) -> xr.Dataset:
     """Everything that a table, figure or report prints about the doses, each with its error."""
+    u, verdict, choice = judged.utility, judged.verdict, judged.choice
     everyone = xr.ones_like(verdict.ok)
     best_all = best_in_each_draw(u, everyone)
     best_admissible = best_in_each_draw(u, verdict.ok)
     plug_in, influence = utility_of_means(post, utility)
     treated = post.seen[names.N_TREATED]
     columns: dict[str, xr.DataArray] = {names.N_TREATED: treated, "untried": treated == 0}
-    for name in dict.fromkeys([*probabilities(post.draws), *utility.reads]):
-        # p_cell has a dim of its own: its margins are in the table
-        if name in post.draws and set(post[name].dims) <= set(u.dims):
-            columns |= _summary(post, name, post[name])
-    columns |= _summary(post, "utility", u)
+    # p_cell has a dim of its own: its margins are in the table
+    shown = {
+        name: post[name]
+        for name in dict.fromkeys([*probabilities(post.draws), *utility.reads])
+        if name in post.draws and set(post[name].dims) <= set(u.dims)
+    }
+    columns |= _summaries(post, {**shown, "utility": u})
     columns |= {
         "utility_of_means": plug_in,
         "utility_of_means_mcse": post.mcse(influence),
@@ -275,10 +266,16 @@ def _table(
     return table.assign_coords(rule=rules)
 
 
-def _summary(post: Posterior, name: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
+def _summaries(post: Posterior, draws: dict[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """Mean and interval of each variable with their errors, all variables in one call of each."""
     tail = (1 - INTERVAL) / 2
-    found = {name: post.expect(x), f"{name}_mcse": post.mcse(x)}
-    for end, q in (("low", tail), ("high", 1 - tail)):
-        found[f"{name}_{end}"] = post.quantile(x, q)
-        found[f"{name}_{end}_mcse"] = post.mcse(x, q=q)
-    return found
+    x = xr.Dataset({name: v.reset_coords(drop=True) for name, v in draws.items()})
+    every = x.to_dataarray("_variable")
+    measures = {"": post.expect(every), "_mcse": post.mcse(every)}
+    for end, q in (("_low", tail), ("_high", 1 - tail)):
+        measures |= {end: post.quantile(every, q), f"{end}_mcse": post.mcse(every, q=q)}
+    return {
+        f"{name}{suffix}": measure.sel(_variable=name, drop=True)
+        for name in draws
+        for suffix, measure in measures.items()
+    }

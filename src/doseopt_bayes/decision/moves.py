@@ -12,7 +12,7 @@ import xarray as xr
 from doseopt_bayes import names
 from doseopt_bayes.decision.criteria import MeanUtility, UtilityOfMeans, utility_of_means
 from doseopt_bayes.decision.cui import CUI
-from doseopt_bayes.decision.rules import Active, Both, Either, Rule, Tolerable
+from doseopt_bayes.decision.rules import EWOC, Active, Both, Either, Rule, Tolerable
 from doseopt_bayes.decision.weights import with_weight
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.inference.posterior import Posterior
@@ -185,16 +185,19 @@ def _limits(post: Posterior, decision: Decision) -> list[Move]:
         if not isinstance(rule, Tolerable | Active):
             continue
         variable = names.P_TOX if isinstance(rule, Tolerable) else names.P_EFF
-        event = str(rule).rsplit(" > ", 1)[0]
-        for kind, now, label in (
-            ("limit", rule.limit, f"limit of {rule}"),
-            ("certainty", rule.certainty, f"certainty of {event} > {rule.certainty:g}"),
+        ewoc = isinstance(rule, EWOC)
+        certain = "overdose" if ewoc else "certainty"
+        said = f"overdose bound of {rule}" if ewoc else f"certainty of {rule}"
+        for kind, number, label in (
+            ("limit", "limit", f"limit of {rule}"),
+            ("certainty", certain, said),
         ):
+            now: float = getattr(rule, number)
 
             def changed(
-                x: float, i: int = i, rule: Tolerable | Active = rule, kind: str = kind
+                x: float, i: int = i, rule: Tolerable | Active = rule, number: str = number
             ) -> tuple[Utility, Rule]:
-                moved = replace(rule, **{kind: x})
+                moved = replace(rule, **{number: x})
                 return decision.utility, _with_leaf(decision.rules, i, moved)
 
             turning = _verdict_limits if kind == "limit" else _verdict_certainties
@@ -228,7 +231,8 @@ def _verdict_certainties(
     found = []
     for dose in post.draws[names.DOSE].to_numpy():
         draws = post[variable].sel({names.DOSE: dose}, drop=True)
-        event = draws < rule.limit if isinstance(rule, Tolerable) else draws > rule.limit
+        below = isinstance(rule, Tolerable) and not isinstance(rule, EWOC)
+        event = draws < rule.limit if below else draws > rule.limit
         found.append(
             Candidate(float(post.prob(event)), lambda x=event: float(post.mcse(x)))  # type: ignore[misc]
         )

@@ -112,7 +112,9 @@ def words_mtd(table: xr.Dataset, leading: float) -> list[str]:
         best = prose.with_unit(leading, table) + " (leading, not resolved)" * open_
         best += "" if math.isnan(mtd) else f", {side} the MTD"
     what = f"highest dose that, like every lower one, has mean p_tox <= {limit:g}"
-    return [f"MTD ({what}): {found}; OBD: {best}."]
+    # without efficacy there is no optimal biological dose to speak of
+    beside = "OBD" if names.P_EFF in table else "chosen by the criterion"
+    return [f"MTD ({what}): {found}; {beside}: {best}."]
 
 
 def caution_mtd(table: xr.Dataset, leading: float) -> list[str]:

@@ -22,6 +22,7 @@ __all__ = [
     "each",
     "error",
     "number",
+    "parted",
     "precise",
     "probability",
     "reasons",
@@ -109,6 +110,18 @@ def with_unit(dose: float, table: xr.Dataset) -> str:
     return "no dose" if math.isnan(dose) else f"{dose:g} {table.attrs.get('unit', '')}".rstrip()
 
 
+def parted(rule: str) -> tuple[str, str]:
+    """Part a rule in words into its event and what the probability of that must do.
+
+    Examples
+    --------
+    >>> parted("Pr(p_tox < 0.3) > 0.1"), parted("Pr(p_tox > 0.33) < 0.25")
+    (('Pr(p_tox < 0.3)', 'must exceed'), ('Pr(p_tox > 0.33)', 'must stay below'))
+    """
+    event, _, bound = rule.rpartition(") ")
+    return f"{event})", "must stay below" if bound.startswith("<") else "must exceed"
+
+
 def same_dose(a: float, b: float) -> bool:
     """Whether two answers are the same, NaN being no dose."""
     return a == b or (math.isnan(a) and math.isnan(b))
@@ -121,13 +134,14 @@ def text_table(table: xr.Dataset) -> str:
         if at:
             lines.append(", ".join(f"{k} {v}" for k, v in at.items()))
         unit = table.attrs.get("unit", "")
-        head = ["rank", f"dose {unit}".rstrip(), "n", "p_tox (95 % CrI)", "p_eff (95 % CrI)",
+        shown = [v for v in (names.P_TOX, names.P_EFF) if v in part]
+        head = ["rank", f"dose {unit}".rstrip(), "n", *(f"{v} (95 % CrI)" for v in shown),
                 "utility ±MCSE", "Pr(OBD) all", "Pr(OBD) adm.", "admissible"]  # fmt: skip
         rows = [head]
         ranked = part["rank"].fillna(np.inf).to_numpy()
         for i in np.argsort(ranked, kind="stable"):
             row = part.isel({names.DOSE: int(i)})
-            rows.append(_cells(row))
+            rows.append(_cells(row, shown))
         widths = [max(len(r[i]) for r in rows) for i in range(len(head))]
         lines += [
             "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows
@@ -140,10 +154,8 @@ def text_table(table: xr.Dataset) -> str:
     return "\n".join(lines)
 
 
-def _cells(row: xr.Dataset) -> list[str]:
+def _cells(row: xr.Dataset, shown: list[str]) -> list[str]:
     def interval(name: str) -> str:
-        if name not in row:
-            return "-"
         low, high = (probability(float(row[f"{name}_{end}"])) for end in ("low", "high"))
         return f"{probability(float(row[name]))} ({low} to {high})"
 
@@ -153,8 +165,7 @@ def _cells(row: xr.Dataset) -> list[str]:
         "-" if math.isnan(rank) else f"{rank:.0f}",
         f"{float(row[names.DOSE]):g}" + "*" * bool(row["untried"]),
         f"{int(row[names.N_TREATED])}",
-        interval(names.P_TOX),
-        interval(names.P_EFF),
+        *map(interval, shown),
         "{} ±{}".format(*number(row, "utility")),
         probability(float(row["prob_obd"])),
         probability(float(row["prob_obd_admissible"])) if bool(row["admissible"]) else "-",
@@ -180,9 +191,9 @@ def reasons(table: xr.Dataset) -> list[str]:
                 wrong.append(str(at["limit_reason"].item()) or f"fails '{rule}'")
             else:
                 mcse = error(float(at["limit_prob_mcse"]))
-                event = rule.rsplit(" > ", 1)[0]
+                event, must = parted(rule)
                 wrong.append(
-                    f"{event} is {precise(estimate)} (MCSE {mcse}), must exceed {limit:g}{doubt}"
+                    f"{event} is {precise(estimate)} (MCSE {mcse}), {must} {limit:g}{doubt}"
                 )
         said.append("; ".join([kept, *wrong]))
     return said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import xarray as xr
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.inference.posterior import Posterior
 
 __all__ = [
+    "EWOC",
     "RESOLVED",
     "RULES",
     "Active",
@@ -87,6 +88,65 @@ class Tolerable(Rule):
 
     def __str__(self) -> str:
         return f"Pr(p_tox < {self.limit:g}) > {self.certainty:g}"
+
+
+@dataclass(frozen=True)
+class EWOC(Tolerable):
+    """Escalation with overdose control: Pr(p_tox > limit) < overdose.
+
+    Parameters
+    ----------
+    limit
+        Probability of toxicity above which a dose is an overdose, in (0, 1).
+    overdose
+        What the posterior probability of an overdose must stay below, in (0, 1).
+
+    Notes
+    -----
+    Babb, Rogatko and Zacks (1998); 0.33 and 0.25 as in Neuenschwander, Branson and Gsponer (2008). It
+    is ``Tolerable(limit, certainty=1 - overdose)`` in the words of its users, and judged with the same
+    Monte Carlo check: a dose is firmly in or out when the probability is more than 3 standard errors
+    from `overdose`.
+
+    Examples
+    --------
+    >>> print(EWOC())
+    Pr(p_tox > 0.33) < 0.25
+    """
+
+    limit: float = 0.33
+    certainty: float = field(init=False, repr=False, default=0.75)
+    overdose: float = 0.25
+
+    def __post_init__(self) -> None:
+        _check_probabilities(self, limit=self.limit, overdose=self.overdose)
+        object.__setattr__(self, "certainty", 1 - self.overdose)
+
+    def judge(self, post: Posterior) -> Verdict:
+        """Judge every dose of `post`."""
+        event = post[names.P_TOX] > self.limit
+        estimate, mcse = post.prob(event), post.mcse(event)
+        ok = estimate < self.overdose
+        firm = abs(estimate - self.overdose) > RESOLVED * mcse
+        return Verdict(ok, firm, (Finding(str(self), ok, firm, estimate, mcse, self.overdose),))
+
+    def quantile_check(self, post: Posterior) -> xr.Dataset:
+        """Hold the quantile of p_tox at 1 - overdose against the limit, as OncoBayes2 does.
+
+        Returns
+        -------
+        xarray.Dataset
+            Over ``dose``: ``quantile`` with ``quantile_mcse``, ``stat`` = (quantile - limit) / MCSE,
+            and ``precise``: whether abs(stat) is at least 1.96 (``ewoc_check`` of OncoBayes2).
+        """
+        tox, q = post[names.P_TOX], 1 - self.overdose
+        quantile, mcse = post.quantile(tox, q), post.mcse(tox, q=q)
+        stat = (quantile - self.limit) / mcse
+        parts = {"quantile": quantile, "quantile_mcse": mcse, "stat": stat}
+        return xr.Dataset({**parts, "precise": abs(stat) >= 1.96})
+
+    def __str__(self) -> str:
+        return f"Pr(p_tox > {self.limit:g}) < {self.overdose:g}"
 
 
 @dataclass(frozen=True)
@@ -245,6 +305,7 @@ class ProtocolCap(Rule):
 
 RULES: Final[dict[str, type[Rule]]] = {
     "tolerable": Tolerable,
+    "ewoc": EWOC,
     "active": Active,
     "tried_only": TriedOnly,
     "no_skipping": NoSkipping,

@@ -28,6 +28,7 @@ __all__ = ["SAMPLERS", "fit", "quantities"]
 
 Sampler = Literal["nutpie", "pymc"]
 SAMPLERS: Final[tuple[Sampler, ...]] = ("nutpie", "pymc")
+DRAWS: Final = 2000  # per chain
 MAX_DRAWS: Final = 64_000  # over all chains; beyond it a close call is reported as not resolved
 STEPS: Final = (0.9, 0.95, 0.99)  # target acceptance of the fit and of its two refits
 PACKAGES: Final = ("doseopt-bayes", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
@@ -39,7 +40,7 @@ def fit(
     *,
     seed: int | None = None,
     sampler: Sampler = "nutpie",
-    draws: int = 2500,
+    draws: int = DRAWS,
     tune: int = 1000,
     chains: int = 4,
     enough: Callable[[Posterior], bool] | None = None,
@@ -115,7 +116,8 @@ def fit(
     absent = [e for e in model.endpoints if e not in data.endpoints]
     notes += [f"{e}: not in the data, so that what is said of it is the prior" for e in absent]
     unread = [e for e in data.endpoints if e not in model.endpoints]
-    notes += [f"{e}: in the data, but not in the model (others = [...] adds it)" for e in unread]
+    adds = " (others = [...] adds it)" if hasattr(model, "others") else ""
+    notes += [f"{e}: in the data, but not in the model{adds}" for e in unread]
     notes += [*data.notes, *prior_warnings(tree)]
     tree.attrs.update(
         sampler=sampler, seed=int(seed), tune=tune, chains=chains, draws=length,

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import arviz_stats as azs
 import numpy as np
+import xarray as xr
+from arviz_stats.base import array_stats
 
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    import xarray as xr
 
     from doseopt_bayes.inference.checks import Diagnostics
 
@@ -139,16 +139,24 @@ class Posterior:
         dims = list(self.sample_dims)
         if q is not None:
             return _dataarray(azs.mcse(_named(x), sample_dims=dims, method="quantile", prob=q))
-        error = _dataarray(azs.mcse(_named(x.astype(float)), sample_dims=dims))
-        constant = x.max(dims) == x.min(dims)
-        error = error.where(~constant, 0.0)
+        found: xr.DataArray = xr.apply_ufunc(self._error, x, input_core_dims=[dims])
+        return found
+
+    def _error(self, x: np.ndarray) -> np.ndarray:
+        """Error of the mean over the last axes, the sample dims, in plain arrays for speed."""
+        axes = tuple(range(-len(self.sample_dims), 0))
+        number = x.astype(float)
+        chains = -2 if len(axes) == 2 else None
+        ess = array_stats.ess(number, chain_axis=chains, draw_axis=-1, method="mean")
+        constant = x.max(axes) == x.min(axes)
+        with np.errstate(invalid="ignore"):
+            error = np.where(constant, 0.0, number.std(axes, ddof=1) / np.sqrt(ess))
         if x.dtype != bool:
             return error
-        ess = _dataarray(azs.ess(_named(x.astype(float)), sample_dims=dims, method="mean"))
-        ess = ess.where(~constant & np.isfinite(ess), self.min_ess).clip(1.0, self.n_draws)
-        p = (x.sum(dims) + 0.5) / (self.n_draws + 1)
-        floor = np.sqrt(p * (1 - p) / ess)
-        return error.where(error > floor, floor)
+        ess = np.where(constant | ~np.isfinite(ess), self.min_ess, ess).clip(1.0, self.n_draws)
+        p = (number.sum(axes) + 0.5) / (self.n_draws + 1)
+        least: np.ndarray = np.fmax(error, np.sqrt(p * (1 - p) / ess))
+        return least
 
     def check(self) -> Diagnostics:
         """Verdict of the diagnostics gate, printable."""

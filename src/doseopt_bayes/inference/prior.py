@@ -137,7 +137,6 @@ def _tox_falls(draws: xr.Dataset) -> float:
 
 def _totals(group: xr.Dataset) -> dict[str, xr.DataArray]:
     """Add up the events of each endpoint over doses, from cells and from margins."""
-    cells = group["outcomes"]
     inside = {names.TOX: ["T", "B"], names.EFF: ["E", "B"]}
     found = {}
     for node in group.data_vars:
@@ -145,7 +144,7 @@ def _totals(group: xr.Dataset) -> dict[str, xr.DataArray]:
             continue
         endpoint = str(node).removesuffix("_only")
         found[endpoint] = group[node].sum(names.DOSE)
-        if endpoint in inside:
-            both = cells.sel({names.CELL: inside[endpoint]}).sum([names.DOSE, names.CELL])
+        if endpoint in inside and "outcomes" in group:  # without cells, the margin holds everyone
+            both = group["outcomes"].sel({names.CELL: inside[endpoint]}).sum([names.DOSE, names.CELL])
             found[endpoint] = found[endpoint] + both
     return found

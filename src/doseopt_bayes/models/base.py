@@ -19,7 +19,7 @@ class DoseModel(Protocol):
     ``build(data)`` is the only place where the model's likelihood is written. It registers the
     probabilities that a utility reads (``p_tox``, ``p_eff``) over the dim ``dose``, and when the
     outcomes of a patient can be listed also ``p_cell`` over (dose, cell), from which the observed
-    nodes are built.
+    nodes are built. A model of toxicity alone has no ``p_cell``: its likelihood is that of its margin.
     """
 
     @property

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from doseopt_bayes.data.trial import TrialData
     from doseopt_bayes.models.base import DoseModel
 
-__all__ = ["Counts", "checked_doses", "checked_others", "coordinates", "counts_of", "observe"]
+__all__ = [
+    "Counts",
+    "checked_doses",
+    "checked_others",
+    "coordinates",
+    "counts_of",
+    "margins_of",
+    "observe",
+    "observe_margins",
+]
 
 PAIR: Final = {names.TOX: ("T", "B"), names.EFF: ("E", "B")}  # the cells of each event
 
@@ -27,8 +36,8 @@ def checked_doses(model: str, doses: Sequence[float]) -> tuple[float, ...]:
     found = tuple(sorted(float(d) for d in doses))
     if not all(np.isfinite(d) and d > 0 for d in found):
         raise DoseOptError(
-            f"doses {found}: {model} takes the logarithm of each dose, so all must be > 0",
-            hint="leave placebo out of the candidate doses",
+            f"{model}: doses {found} must be > 0",
+            hint="models take the logarithm of each dose: leave placebo out",
         )
     if len(set(found)) != len(found) or len(found) < 2:
         raise DoseOptError(f"doses {found}: give at least two, each once")
@@ -72,6 +81,45 @@ def counts_of(recipe: DoseModel, data: TrialData) -> Counts:
     DoseOptError
         When doses or units differ, or the data have no endpoint of the model.
     """
+    _check_data(recipe, data)
+    cells = data.counts[names.CELL_COUNT].transpose(names.DOSE, names.CELL)
+    cells = cells.sel({names.CELL: list(names.CELLS)})
+    only = {}
+    for endpoint in recipe.endpoints:
+        n, events = _margin(recipe, data, endpoint)
+        if endpoint in PAIR and endpoint in data.endpoints:
+            n = n - cells.sum(names.CELL).to_numpy()
+            inside = cells.sel({names.CELL: list(PAIR[endpoint])})
+            events = events - inside.sum(names.CELL).to_numpy()
+        only[endpoint] = (n, events)
+    return Counts(cells.to_numpy(), only)
+
+
+def margins_of(recipe: DoseModel, data: TrialData) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return endpoint to (number analysed, events) per dose, for a model without joint outcomes.
+
+    A patient of whom two endpoints are known counts in the margin of each; what the model does not
+    read is left out.
+
+    Raises
+    ------
+    DoseOptError
+        As :func:`counts_of`.
+    """
+    _check_data(recipe, data)
+    return {e: _margin(recipe, data, e) for e in recipe.endpoints}
+
+
+def _margin(recipe: DoseModel, data: TrialData, endpoint: str) -> tuple[np.ndarray, np.ndarray]:
+    """Number analysed and events per dose; zeros when the data lack the endpoint."""
+    if endpoint not in data.endpoints:
+        nobody = np.zeros(len(recipe.doses), dtype="int64")
+        return nobody, nobody
+    chosen = data.counts.sel({names.ENDPOINT: endpoint})
+    return chosen[names.N].to_numpy(), chosen[names.EVENTS].to_numpy()
+
+
+def _check_data(recipe: DoseModel, data: TrialData) -> None:
     if len(data.doses) != len(recipe.doses) or not np.allclose(
         data.doses, recipe.doses, rtol=1e-6, atol=0
     ):
@@ -89,23 +137,8 @@ def counts_of(recipe: DoseModel, data: TrialData) -> Counts:
         raise DoseOptError(
             f"{kind} reads the endpoints {' and '.join(recipe.endpoints)}; the data have "
             f"{list(data.endpoints)}",
-            hint="map a column to tox and a column to eff",
+            hint=f"map columns to {' and '.join(recipe.endpoints[:2])}",
         )
-    cells = data.counts[names.CELL_COUNT].transpose(names.DOSE, names.CELL)
-    cells = cells.sel({names.CELL: list(names.CELLS)})
-    only = {}
-    for endpoint in recipe.endpoints:
-        if endpoint not in data.endpoints:
-            nobody = np.zeros(len(recipe.doses), dtype="int64")
-            only[endpoint] = (nobody, nobody)
-            continue
-        chosen = data.counts.sel({names.ENDPOINT: endpoint})
-        n, events = chosen[names.N], chosen[names.EVENTS]
-        if endpoint in PAIR:
-            n = n - cells.sum(names.CELL)
-            events = events - cells.sel({names.CELL: list(PAIR[endpoint])}).sum(names.CELL)
-        only[endpoint] = (n.to_numpy(), events.to_numpy())
-    return Counts(cells.to_numpy(), only)
 
 
 def coordinates(recipe: DoseModel) -> dict[str, Any]:
@@ -136,8 +169,25 @@ def observe(counts: Counts, p_cell: Any, others: Mapping[str, Any]) -> None:
     pm.Multinomial(
         "outcomes", n=seen.sum(axis=-1), p=p_cell, observed=seen, dims=(names.DOSE, names.CELL)
     )
-    for endpoint, probability in (p | dict(others)).items():
-        n, events = counts.only[endpoint]
+    observe_margins(counts.only, p | dict(others))
+
+
+def observe_margins(
+    counts: Mapping[str, tuple[np.ndarray, np.ndarray]], p: Mapping[str, Any]
+) -> None:
+    """Register a binomial node ``<endpoint>_only`` of the open PyMC model for each endpoint.
+
+    Parameters
+    ----------
+    counts
+        Endpoint to (number analysed, events) per dose, of patients in no joint outcome of the model.
+    p
+        Endpoint to its probability per dose.
+    """
+    import pymc as pm  # noqa: PLC0415
+
+    for endpoint, probability in p.items():
+        n, events = counts[endpoint]
         pm.Binomial(
             f"{endpoint}_only",
             n=pm.Data(f"{endpoint}_only_n", n, dims=names.DOSE),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from doseopt_bayes.priors import Prior
 
-__all__ = ["EFFTOX_MATCHPOINT", "EFFTOX_THALL2014"]
+__all__ = ["BLRM_SINGLE_AGENT", "EFFTOX_MATCHPOINT", "EFFTOX_THALL2014"]
 
 EFFTOX_THALL2014: Final[Mapping[str, Prior]] = MappingProxyType(
     {
@@ -37,3 +37,8 @@ EFFTOX_MATCHPOINT: Final[Mapping[str, Prior]] = MappingProxyType(
     }
 )
 """Matchpoint trial (Brock et al. 2017), ponatinib 7.5, 15, 30, 45 mg."""
+
+BLRM_SINGLE_AGENT: Final[Mapping[str, Prior]] = MappingProxyType(
+    {"log_alpha": Normal(0.0, 2.0), "log_beta": Normal(0.0, 1.0)}
+)
+"""Single-agent example of the R package OncoBayes2: toxicity 1/2 in the median at the reference dose."""

@@ -62,7 +62,7 @@ class Saturated:
       p_tox, p_eff: sums of their cells
       p_tolerability at each dose: independent of toxicity and efficacy
       priors:
-        p_cell          ~ Dirichlet(1 patients over 4 outcomes), each 95 % within 1.48e-06 to 0.958
+        p_cell          ~ Dirichlet(1 patients over 4 outcomes), each 95 % within 5.95e-07 to 0.964
         p_tolerability  ~ Beta(0.5 events, 0.5 others), 95 % within 0.00154 to 0.998
     """
 

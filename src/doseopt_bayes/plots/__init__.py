@@ -74,7 +74,7 @@ def _is_cui(analysis: Analysis) -> bool:
 _ALL: Final = (
     Figure(
         "curve",
-        "Efficacy and toxicity by dose",
+        "Probability of each endpoint by dose",
         curve.data_curve,
         curve.draw_curve,
         curve.caption_curve,
@@ -120,7 +120,7 @@ _ALL: Final = (
     ),
     Figure(
         "prior",
-        "Prior of efficacy and toxicity by dose",
+        "Prior of each endpoint by dose",
         prior.data_prior,
         prior.draw_prior,
         prior.caption_prior,

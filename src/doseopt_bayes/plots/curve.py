@@ -1,4 +1,4 @@
-"""Efficacy and toxicity against dose: the posterior next to what was observed."""
+"""Each endpoint against dose: the posterior next to what was observed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the priors say about efficacy and toxicity at each dose, before any data."""
+"""What the priors say about each endpoint at each dose, before any data."""
 
 from __future__ import annotations
 

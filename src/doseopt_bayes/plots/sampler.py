@@ -35,6 +35,7 @@ __all__ = [
     "size_words",
 ]
 
+RANKED: Final = 4000  # draws of a chain that the rank plot shows at most
 CHAINS: Final = ("#00204d", "#b08900", "#4d7ea8", "#777777", "#8c2d04", "#2f6b3c")
 
 
@@ -108,10 +109,16 @@ def _by_chain(
     return figure
 
 
+def _every(data: xr.Dataset) -> int:
+    """Take every so-manieth draw for the rank plot: its test takes minutes beyond some thousands."""
+    return -(-data.sizes[names.DRAW] // RANKED)
+
+
 def draw_rank(data: xr.Dataset) -> Figure:
     """Draw, per parameter and chain, the ECDF of fractional ranks minus that of uniform ranks."""
+    kept = data.isel({names.DRAW: slice(None, None, _every(data))})
     figure = _by_chain(
-        data, azp.plot_rank, xlabel="fractional rank", ylabel="ECDF difference",
+        kept, azp.plot_rank, xlabel="fractional rank", ylabel="ECDF difference",
         visuals={"title": False, "xlabel": False, "remove_axis": False},
     )  # fmt: skip
     for ax in figure.axes:
@@ -182,11 +189,13 @@ def size_words(data: xr.Dataset) -> str:
 
 def caption_rank(data: xr.Dataset) -> str:
     """Say what every mark is."""
+    every = _every(data)
+    thinned = "" if every == 1 else f", one in {every} of them shown"
     return (
         "Line: empirical distribution function of a chain's fractional ranks among all draws, less that "
         "of uniform ranks; chains that sample one distribution stay near 0. p: ArviZ's test of uniform "
         "ranks over all chains, not part of the gate; dots, where it is small, mark the ranks behind it. "
-        f"{size_words(data)}; highest R-hat {float(data['rhat'].max(skipna=False)):.4f} "
+        f"{size_words(data)}{thinned}; highest R-hat {float(data['rhat'].max(skipna=False)):.4f} "
         f"(limit {data.attrs['limit_rhat']:g})."
     )
 

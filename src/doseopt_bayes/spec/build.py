@@ -48,6 +48,7 @@ class Builder:
             "Mapping[str, Mapping[str, int]]": lambda x, at: self._map(
                 x, at, self._converters["Mapping[str, int]"]
             ),
+            "Prior": lambda x, at: self.kind(PRIORS, x, at, key="dist"),
             "Mapping[str, Prior]": lambda x, at: self._map(
                 x, at, lambda v, a: self.kind(PRIORS, v, a, key="dist")
             ),

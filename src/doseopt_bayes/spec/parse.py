@@ -16,7 +16,7 @@ from doseopt_bayes.decision import CRITERIA, UTILITIES
 from doseopt_bayes.decision.rules import RULES, Rule
 from doseopt_bayes.errors import DoseOptError, Problem, did_you_mean
 from doseopt_bayes.inference.checks import MIN_CHAINS, MIN_DRAWS
-from doseopt_bayes.inference.nuts import SAMPLERS
+from doseopt_bayes.inference.nuts import DRAWS, SAMPLERS
 from doseopt_bayes.models import MODELS, DoseModel
 from doseopt_bayes.plan import Plan
 from doseopt_bayes.spec.build import Builder
@@ -52,7 +52,7 @@ class Sampler:
 
     seed: int
     name: str = "nutpie"
-    draws: int = 2500
+    draws: int = DRAWS
     tune: int = 1000
     chains: int = 4
 
