@@ -81,7 +81,7 @@ def numbers(post):
         "p_eff": post["p_eff"],
         "tolerable": post["p_tox"] < 0.3,
         "active": post["p_eff"] > 0.5,
-        "best": best_in_each_draw(u, u.isel({d: 0 for d in post.sample_dims}) > -np.inf),
+        "best": best_in_each_draw(u, u.isel(dict.fromkeys(post.sample_dims, 0)) > -np.inf),
     }
 
 

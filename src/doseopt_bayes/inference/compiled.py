@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import xarray as xr
 
 from doseopt_bayes import names
 from doseopt_bayes.inference.fingerprint import fingerprint
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
-
-    import numpy as np
 
     from doseopt_bayes.data.trial import TrialData
     from doseopt_bayes.models.base import DoseModel
 
-__all__ = ["Compiled", "compiled_for", "strict_floats"]
+__all__ = ["Compiled", "compiled_for", "interpreted", "strict_floats", "threaded"]
 
 KEPT: Final = 8  # programs kept; the one unused for longest goes first
 
@@ -36,6 +36,40 @@ def strict_floats() -> AbstractContextManager[None]:
 
     flags: AbstractContextManager[None] = pytensor.config.change_flags(numba__fastmath=False)
     return flags
+
+
+def threaded(z: Any, outputs: Sequence[Any], size: int) -> Any:
+    """Compile functions of a matrix (particle, `size`) that several threads may call at once.
+
+    Parameters
+    ----------
+    z, outputs
+        PyTensor variables.
+    size
+        Columns of `z`.
+
+    Returns
+    -------
+    callable
+        From a C-contiguous float array to a tuple of new arrays.
+    """
+    import pytensor  # noqa: PLC0415
+
+    with strict_floats():
+        made = pytensor.function([z], list(outputs), mode="NUMBA")
+        # PyTensor's own call shares its storage between threads: take the function inside
+        inner = made.vm.jit_fn
+        inner.targetoptions["nogil"] = True
+        inner(np.zeros((1, size)))
+    return inner
+
+
+def interpreted(inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+    """Return a function that runs node by node: for what is called once, compiling costs more."""
+    import pymc as pm  # noqa: PLC0415
+    from pytensor.compile.mode import Mode  # noqa: PLC0415
+
+    return pm.compile(inputs, list(outputs), mode=Mode(linker="py", optimizer="fast_compile"))
 
 
 @dataclass(eq=False)
