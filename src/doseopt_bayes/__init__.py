@@ -57,6 +57,16 @@ if TYPE_CHECKING:
     from doseopt_bayes.decision.values import Smaller as Smaller
     from doseopt_bayes.decision.values import Target as Target
     from doseopt_bayes.decision.weights import sweep_weight as sweep_weight
+    from doseopt_bayes.design.characteristics import Characteristics as Characteristics
+    from doseopt_bayes.design.characteristics import characteristics as characteristics
+    from doseopt_bayes.design.characteristics import compare_designs as compare_designs
+    from doseopt_bayes.design.design import Design as Design
+    from doseopt_bayes.design.journal import simulate_in as simulate_in
+    from doseopt_bayes.design.scenario import Scenario as Scenario
+    from doseopt_bayes.design.simulate import Simulation as Simulation
+    from doseopt_bayes.design.simulate import simulate as simulate
+    from doseopt_bayes.design.stopping import EnoughAtDose as EnoughAtDose
+    from doseopt_bayes.design.stopping import MaxPatients as MaxPatients
     from doseopt_bayes.elicit.elicited import Elicited as Elicited
     from doseopt_bayes.elicit.ess import priors_from_ess as priors_from_ess
     from doseopt_bayes.elicit.quantiles import priors_from_quantiles as priors_from_quantiles
@@ -65,16 +75,21 @@ if TYPE_CHECKING:
     from doseopt_bayes.errors import DoseOptError as DoseOptError
     from doseopt_bayes.errors import ResultsError as ResultsError
     from doseopt_bayes.errors import SpecError as SpecError
+    from doseopt_bayes.inference.batch import fit_in_blocks as fit_in_blocks
+    from doseopt_bayes.inference.batch import fit_many as fit_many
+    from doseopt_bayes.inference.batch import preview as preview
     from doseopt_bayes.inference.nuts import fit as fit
     from doseopt_bayes.inference.posterior import Posterior as Posterior
     from doseopt_bayes.inference.prior import prior_table as prior_table
     from doseopt_bayes.inference.prior import sample_prior as sample_prior
+    from doseopt_bayes.inference.tallies import stack_trials as stack_trials
     from doseopt_bayes.models import presets as presets
     from doseopt_bayes.models.blrm import BLRM as BLRM
     from doseopt_bayes.models.crm import CRM as CRM
     from doseopt_bayes.models.efftox import EffTox as EffTox
     from doseopt_bayes.models.saturated import Saturated as Saturated
     from doseopt_bayes.plots.picture import figure as figure
+    from doseopt_bayes.plots.picture import figure_design as figure_design
     from doseopt_bayes.plots.picture import figure_history as figure_history
     from doseopt_bayes.plots.picture import figure_prior as figure_prior
     from doseopt_bayes.plots.picture import figure_utility as figure_utility
@@ -86,6 +101,8 @@ if TYPE_CHECKING:
     from doseopt_bayes.report.bundle import save as save
     from doseopt_bayes.report.history import history as history
     from doseopt_bayes.report.manifest import load_results as load_results
+    from doseopt_bayes.report.simulation import save_simulation as save_simulation
+    from doseopt_bayes.spec.scenarios import read_scenarios as read_scenarios
     from doseopt_bayes.spec.spec import Spec as Spec
 
 _HOME = {
@@ -125,23 +142,39 @@ _HOME = {
         "TriedOnly",
     ),
     "decision.utility": ("LpContour",),
+    "design.characteristics": ("Characteristics", "characteristics", "compare_designs"),
+    "design.design": ("Design",),
+    "design.journal": ("simulate_in",),
+    "design.scenario": ("Scenario",),
+    "design.simulate": ("Simulation", "simulate"),
+    "design.stopping": ("EnoughAtDose", "MaxPatients"),
     "elicit.elicited": ("Elicited",),
     "elicit.ess": ("priors_from_ess",),
     "elicit.quantiles": ("priors_from_quantiles",),
     "errors": ("DataError", "DiagnosticsError", "DoseOptError", "ResultsError", "SpecError"),
+    "inference.batch": ("fit_in_blocks", "fit_many", "preview"),
     "inference.nuts": ("fit",),
     "inference.posterior": ("Posterior",),
     "inference.prior": ("prior_table", "sample_prior"),
+    "inference.tallies": ("stack_trials",),
     "models.blrm": ("BLRM",),
     "models.crm": ("CRM",),
     "models.efftox": ("EffTox",),
     "models.saturated": ("Saturated",),
-    "plots.picture": ("figure", "figure_history", "figure_prior", "figure_utility"),
+    "plots.picture": (
+        "figure",
+        "figure_design",
+        "figure_history",
+        "figure_prior",
+        "figure_utility",
+    ),
     "reopen": ("load_analysis",),
     "report.bundle": ("save",),
     "report.history": ("history",),
     "priors": ("HalfNormal", "LogNormal", "Normal", "StudentT"),
     "report.manifest": ("load_results",),
+    "report.simulation": ("save_simulation",),
+    "spec.scenarios": ("read_scenarios",),
     "spec.spec": ("Spec",),
 }
 _MODULES = {"presets": "models.presets", "datasets": "datasets"}

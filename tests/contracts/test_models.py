@@ -11,7 +11,7 @@ from doseopt_bayes.data.columns import PatientColumns
 from doseopt_bayes.data.trial import TrialData
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.models import MODELS
-from doseopt_bayes.models.presets import EFFTOX_THALL2014
+from doseopt_bayes.models.presets import BLRM_SINGLE_AGENT, EFFTOX_THALL2014
 from doseopt_bayes.priors import Normal
 
 DOSES = (5.0, 10.0, 25.0)
@@ -29,6 +29,10 @@ RECIPES = {
     ),
     "saturated": MODELS["saturated"](DOSES, unit="mg"),
     "saturated, three endpoints": MODELS["saturated"](DOSES, unit="mg", others=("stop",)),
+    "crm": MODELS["crm"](DOSES, (0.05, 0.2, 0.4), unit="mg"),
+    "crm, logistic": MODELS["crm"](DOSES, (0.05, 0.2, 0.4), link="logistic", unit="mg"),
+    "blrm": MODELS["blrm"](DOSES, 10.0, BLRM_SINGLE_AGENT, unit="mg"),
+    "blrm, correlated": MODELS["blrm"](DOSES, 10.0, BLRM_SINGLE_AGENT, correlation=-0.5, unit="mg"),
 }
 every = pytest.mark.parametrize("name", RECIPES)
 
@@ -56,26 +60,33 @@ def test_likelihood_is_the_sum_of_counts_times_log_probabilities(name):
     recipe = RECIPES[name]
     data = trial(others=len(recipe.endpoints) > 2)
     model = recipe.build(data)
-    counts = data.counts["cell_count"].to_numpy()
+    joint = "p_cell" in model.named_vars  # without it, the likelihood is the sum over its margins
+    assert joint == ({"tox", "eff"} <= set(recipe.endpoints))
+    counts = data.counts["cell_count"].to_numpy() * joint
     constant = (gammaln(counts.sum(1) + 1) - gammaln(counts + 1).sum(1)).sum()
     likelihood = model.compile_logp(vars=model.observed_RVs)
-    wanted = ["p_cell", *(f"p_{e}" for e in recipe.endpoints)]
+    wanted = [*["p_cell"] * joint, *(f"p_{e}" for e in recipe.endpoints)]
     found = model.compile_fn(
         model.replace_rvs_by_values([model[v] for v in wanted]), inputs=model.value_vars
     )
     rng = np.random.default_rng(0)
     for _ in range(50):
         point = {k: v + rng.normal(0, 0.5, np.shape(v)) for k, v in model.initial_point().items()}
-        p, *each = found(point)
-        assert p.shape == (len(DOSES), 4)
-        np.testing.assert_allclose(p.sum(axis=-1), 1, atol=1e-12)
-        np.testing.assert_allclose(p[:, 2] + p[:, 3], each[0], atol=1e-12)
-        np.testing.assert_allclose(p[:, 1] + p[:, 3], each[1], atol=1e-12)
-        expected = (counts * np.log(p)).sum() + constant
+        values = found(point)
+        each, expected = values[joint:], constant
+        for p in values[:joint]:
+            assert p.shape == (len(DOSES), 4)
+            np.testing.assert_allclose(p.sum(axis=-1), 1, atol=1e-12)
+            np.testing.assert_allclose(p[:, 2] + p[:, 3], each[0], atol=1e-12)
+            np.testing.assert_allclose(p[:, 1] + p[:, 3], each[1], atol=1e-12)
+            expected += (counts * np.log(p)).sum()
         for endpoint, q in zip(recipe.endpoints, each, strict=True):
             at = data.counts.sel(endpoint=endpoint)
             n, x = at["n"].to_numpy(), at["events"].to_numpy()
-            if endpoint in ("tox", "eff"):  # the rest of the pair's patients are in the cells
+            if joint and endpoint in (
+                "tox",
+                "eff",
+            ):  # the rest of the pair's patients are in the cells
                 letters = {"tox": [2, 3], "eff": [1, 3]}[endpoint]
                 n, x = n - counts.sum(1), x - counts[:, letters].sum(1)
             expected += (x * np.log(q) + (n - x) * np.log1p(-q)).sum()
@@ -88,7 +99,8 @@ def test_probabilities_are_registered_over_real_doses(name):
     model = RECIPES[name].build(TrialData.parse("1NNE 2EEBT 3BTE 2NE", doses=DOSES, unit="mg"))
     for endpoint in RECIPES[name].endpoints:
         assert model.named_vars_to_dims[f"p_{endpoint}"] == ("dose",)
-    assert model.named_vars_to_dims["p_cell"] == ("dose", "cell")
+    if {"tox", "eff"} <= set(RECIPES[name].endpoints):
+        assert model.named_vars_to_dims["p_cell"] == ("dose", "cell")
     assert tuple(model.coords["dose"]) == DOSES
     assert set(RECIPES[name].priors) == {v.name for v in model.free_RVs}
 
@@ -104,7 +116,9 @@ def test_printing_shows_every_prior_and_endpoint(name):
     assert RECIPES[name].scale
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize(
+    "kind", [k for k, m in MODELS.items() if "others" in m.__dataclass_fields__]
+)
 @pytest.mark.parametrize("others", [("tox",), ("cell",), ("a b",), ("stop", "stop"), ("1st",)])
 def test_a_name_that_cannot_name_an_endpoint_is_refused(kind, others):
     priors = {"priors": EFFTOX_THALL2014} if kind == "efftox" else {}

@@ -13,6 +13,7 @@ from doseopt_bayes.decision import UTILITIES
 from doseopt_bayes.decision.cui import CUI, Attribute, Linear
 from doseopt_bayes.decision.desirability import Desirability, OnTarget, Product
 from doseopt_bayes.decision.implied import preview_utility
+from doseopt_bayes.decision.joint_table import JointTable
 from doseopt_bayes.decision.outcome_table import OutcomeTable
 from doseopt_bayes.decision.penalised import Penalised
 from doseopt_bayes.decision.plane import Plane, needed
@@ -33,11 +34,14 @@ ALL = {
     ),
     "product": Product(BOTH),
     "penalised": Penalised(0.3),
+    "joint_table": JointTable({"none": 40, "eff": 100, "tox": 0, "eff+tox": 60}),
 }
+# no trade-off against efficacy to preview
+TOXICITY_ALONE = {"target_interval", "closest_to_target"}
 
 
 def test_every_registered_utility_is_here():
-    assert set(ALL) == set(UTILITIES)
+    assert set(ALL) | TOXICITY_ALONE == set(UTILITIES)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -186,8 +186,10 @@ criterion = "utility_at_mean_parameter"
 
 
 def safe(tmp_path, model, rest=SAFE):
-    head = THALL[: THALL.index("[model]")].replace('eff = "Efficacy"\n', "").replace(
-        '{ tox = "pending", eff = "pending" }', '{ tox = "pending" }'
+    head = (
+        THALL[: THALL.index("[model]")]
+        .replace('eff = "Efficacy"\n', "")
+        .replace('{ tox = "pending", eff = "pending" }', '{ tox = "pending" }')
     )
     sampler = THALL[THALL.index("[sampler]") :]
     return loaded(tmp_path, f"{head}[model]{model}{rest}\n{sampler}")

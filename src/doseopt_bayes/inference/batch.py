@@ -187,7 +187,15 @@ def fit_many(
 
 
 def fit_in_blocks(
-    recipe: DoseModel, counts: xr.Dataset, *, seed: int, trials: int = 500, **settings: Any
+    recipe: DoseModel,
+    counts: xr.Dataset,
+    *,
+    seed: int,
+    trials: int = 500,
+    particles: int = 1024,
+    keep: Sequence[str] | None = None,
+    nuts: bool = True,
+    threads: int = 1,
 ) -> Iterator[Batch]:
     """Fit `trials` trials at a time, so that memory does not grow with their number.
 
@@ -197,13 +205,15 @@ def fit_in_blocks(
         As for :func:`fit_many`.
     trials
         Trials of each batch, >= 1.
-    settings
-        Further arguments of :func:`fit_many`.
+    particles, keep, nuts, threads
+        As for :func:`fit_many`.
     """
     _check(trials=(trials, 1))
     for start in range(0, counts.sizes[TRIAL], trials):
         part = counts.isel({TRIAL: slice(start, start + trials)})
-        yield fit_many(recipe, part, seed=seed, **settings)
+        yield fit_many(
+            recipe, part, seed=seed, particles=particles, keep=keep, nuts=nuts, threads=threads
+        )
 
 
 def preview(

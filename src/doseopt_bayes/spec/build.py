@@ -7,11 +7,14 @@ a new model, prior, rule or utility needs no line here.
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from doseopt_bayes.decision.cui import VALUES, Attribute
 from doseopt_bayes.decision.desirability import OnTarget
 from doseopt_bayes.decision.values import Target
+from doseopt_bayes.design.stopping import STOPS
 from doseopt_bayes.errors import DataError, DoseOptError, Problem, did_you_mean
 from doseopt_bayes.priors import PRIORS
 
@@ -55,6 +58,7 @@ class Builder:
             "Mapping[str, Attribute]": lambda x, at: self._map(x, at, self._attribute),
             "Target": lambda x, at: self.value(Target, x, at),
             "Value": lambda x, at: self.kind(VALUES, x, at),
+            "Stop": self._stop,
         }
 
     def problem(
@@ -140,6 +144,15 @@ class Builder:
         if plain.startswith("Literal["):
             return self.text  # the class itself says which texts it takes
         return self._converters[plain]
+
+    def _stop(self, x: Any, at: str) -> Any:
+        """Build stopping rules: the trial stops as soon as one of them says so."""
+        if not isinstance(x, list) or not x:
+            repair = 'stop = [{ kind = "max_patients", patients = 39 }], say'
+            self._wrong(at, x, "a list of stopping rules", repair)
+            return None
+        built = [self.kind(STOPS, rule, f"{at}[{i}]") for i, rule in enumerate(x)]
+        return None if None in built else reduce(or_, built)
 
     def _attribute(self, x: Any, at: str) -> Any:
         """Build an attribute; one with a target is a benefit or a harm no longer."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,7 @@ from doseopt_bayes.analysis import check_reads
 from doseopt_bayes.data.columns import CountColumns, PatientColumns
 from doseopt_bayes.decision import CRITERIA, UTILITIES
 from doseopt_bayes.decision.rules import RULES, Rule
+from doseopt_bayes.design.design import Design
 from doseopt_bayes.errors import DoseOptError, Problem, did_you_mean
 from doseopt_bayes.inference.checks import MIN_CHAINS, MIN_DRAWS
 from doseopt_bayes.inference.nuts import DRAWS, SAMPLERS
@@ -31,7 +32,7 @@ SCHEMA: Final = 1
 WORDS: Final = ("id", "version", "title", "question")
 SECTIONS: Final = (
     "schema", *WORDS, "endpoints", "data", "model", "alternative", "utility", "rule", "decision",
-    "sampler",
+    "design", "sampler",
 )  # fmt: skip
 READERS: Final[dict[str, type]] = {"patients": PatientColumns, "counts": CountColumns}
 
@@ -133,7 +134,26 @@ def parse_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
             check_reads(parts["utility"], one, label)
         except DoseOptError as e:
             build.problem("utility", None, e.message, e.hint)
+    parts["design"] = _design(build, top.get("design"), parts)
     return parts, build.problems
+
+
+def _design(build: Builder, parsed: Any, parts: dict[str, Any]) -> Design | None:
+    """Build the design that the analysis belongs to: what it decides by is said elsewhere."""
+    if parsed is None:
+        return None
+    given = {k: parts[k] for k in ("model", "utility", "rules", "criterion")}
+    try:
+        sound = None not in given.values()
+        if sound:
+            check_reads(given["utility"], given["model"], "the model")
+    except DoseOptError:
+        sound = False
+    if not sound:  # their problems are listed: only its own keys can be checked
+        build.table(parsed, "design", tuple(f.name for f in fields(Design) if f.name not in given))
+        return None
+    design: Design | None = build.value(Design, parsed, "design", given=given)
+    return design
 
 
 def _alternatives(build: Builder, parsed: Any, model: Any) -> dict[str, DoseModel]:
@@ -146,7 +166,9 @@ def _alternatives(build: Builder, parsed: Any, model: Any) -> dict[str, DoseMode
     found = {}
     for label, changed in parsed.items():
         same = changed.get("kind", start.get("kind")) == start.get("kind")
-        kept = {k: v for k, v in start.items() if same or k in ("doses", "unit", "others")}
+        kind = MODELS.get(str(changed.get("kind", start.get("kind"))))
+        shared = {f.name for f in fields(kind)} & {"doses", "unit", "others"} if kind else set()
+        kept = {k: v for k, v in start.items() if same or k in shared}
         merged = {**kept, **changed}
         priors = (kept.get("priors"), changed.get("priors"))
         if all(isinstance(p, dict) for p in priors):

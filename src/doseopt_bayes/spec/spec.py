@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.decision.criteria import Criterion
     from doseopt_bayes.decision.rules import Rule
     from doseopt_bayes.decision.utility import Utility
+    from doseopt_bayes.design.design import Design
     from doseopt_bayes.models import DoseModel
     from doseopt_bayes.plan import Plan
 
@@ -39,6 +40,8 @@ class Spec:
         The analysis.
     alternatives
         Name to another model, under which the decision is repeated for its sensitivity.
+    design
+        The trial's design, of the same model, utility, rules and criterion; ``None`` without [design].
 
     Examples
     --------
@@ -52,6 +55,7 @@ class Spec:
     criterion: Criterion
     sampler: Sampler
     alternatives: Mapping[str, DoseModel] = field(default_factory=dict)
+    design: Design | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> Spec:

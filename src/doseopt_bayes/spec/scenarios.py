@@ -1,0 +1,142 @@
+"""Scenarios of a simulation from their own TOML file, with every problem of the file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from doseopt_bayes import names
+from doseopt_bayes.design.scenario import Scenario
+from doseopt_bayes.errors import DoseOptError, Problem, SpecError
+from doseopt_bayes.spec.build import Builder
+
+if TYPE_CHECKING:
+    from doseopt_bayes.design.design import Design
+
+__all__ = ["check_scenarios", "read_scenarios"]
+
+EXAMPLE = '[[scenario]] with name = "...", p_tox = [...] and p_eff = [...]'
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """Keys of a scenario and their types: a value that is none is a problem of its own."""
+
+    name: str
+    p_tox: tuple[float, ...]
+    p_eff: tuple[float, ...]
+    correlation: float = 0.0
+
+
+def read_scenarios(path: str | Path, design: Design | None = None) -> tuple[Scenario, ...]:
+    """Read a file of scenarios.
+
+    Parameters
+    ----------
+    path
+        TOML file with a table ``[[scenario]]`` for each: ``name``, ``p_tox`` and ``p_eff`` (true
+        probabilities at each candidate dose, ascending, in 0..1) and ``correlation`` (-1..1, 0 when
+        left out).
+    design
+        Design that the scenarios are for, when it is known: its candidate doses are counted.
+
+    Returns
+    -------
+    tuple of Scenario
+        In the order of the file.
+
+    Raises
+    ------
+    SpecError
+        With every problem of the file.
+    """
+    found, problems = check_scenarios(path, design)
+    if problems:
+        raise SpecError(problems, str(path))
+    return found
+
+
+def check_scenarios(
+    path: str | Path, design: Design | None = None
+) -> tuple[tuple[Scenario, ...], list[Problem]]:
+    """Say everything that is wrong with a file of scenarios.
+
+    Returns
+    -------
+    scenarios, problems
+        Those without problems, and the problems.
+    """
+    path = Path(path)
+    build = Builder(path.name)
+    try:
+        parsed = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        build.problem("", None, f"file of scenarios '{path}' does not exist", "check the path")
+        return (), build.problems
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        build.problem("", None, f"not valid TOML: {e}", "mend the line that is named")
+        return (), build.problems
+    items = build.table(parsed, "", ("scenario",)).get("scenario")
+    if not isinstance(items, list) or not items:
+        build.problem("scenario", None, "no scenario is given", f"add {EXAMPLE}")
+        return (), build.problems
+    found = [_scenario(build, item, f"scenario[{i}]", design) for i, item in enumerate(items)]
+    called = Counter(i["name"] for i in items if isinstance(i, dict) and _is_text(i.get("name")))
+    for name, times in called.items():
+        if times > 1:
+            rule = f"{times} scenarios have this name"
+            build.problem("scenario.name", name, rule, "give each a name of its own")
+    return tuple(s for s in found if s is not None), build.problems
+
+
+def _is_text(x: Any) -> bool:
+    return isinstance(x, str) and bool(x.strip())
+
+
+def _scenario(build: Builder, parsed: Any, at: str, design: Design | None) -> Scenario | None:
+    before = len(build.problems)
+    build.value(_Keys, parsed, at)
+    if not isinstance(parsed, dict):
+        return None
+    if "name" in parsed and isinstance(parsed["name"], str) and not _is_text(parsed["name"]):
+        build.problem(f"{at}.name", None, "the name is empty", "tables and figures show it")
+    lists = {k: v for k in (names.P_TOX, names.P_EFF) if isinstance(v := parsed.get(k), list)}
+    for name, values in lists.items():
+        for j, p in enumerate(values):
+            if isinstance(p, int | float) and not isinstance(p, bool) and not 0 <= p <= 1:
+                rule = "a probability lies in 0..1"
+                repair = f"{p / 100:g}?" if 1 < p <= 100 else "write it as 0.25, say"
+                build.problem(f"{at}.{name}[{j}]", p, rule, repair, code="DOB-F01")
+    _lengths(build, lists, at, design)
+    correlation = parsed.get("correlation", 0.0)
+    if isinstance(correlation, int | float) and not -1 <= correlation <= 1:
+        rule = "a correlation lies in -1..1"
+        build.problem(f"{at}.correlation", correlation, rule, "0 for independence", code="DOB-F01")
+    if len(build.problems) > before:
+        return None
+    scenario = Scenario(**parsed)
+    try:
+        if design is not None:
+            scenario.truth(design)
+    except DoseOptError as e:
+        build.problem(at, None, e.message, e.hint, code="DOB-F01")
+        return None
+    return scenario
+
+
+def _lengths(build: Builder, lists: dict[str, list[Any]], at: str, design: Design | None) -> None:
+    if design is None:
+        if len({len(v) for v in lists.values()}) > 1:
+            said = " and ".join(f"{len(v)} of {k}" for k, v in lists.items())
+            build.problem(at, None, f"{said} do not match", "one of each for every candidate dose")
+        return
+    doses = ", ".join(f"{d:g}" for d in design.model.doses)
+    for name, values in lists.items():
+        if len(values) != len(design.model.doses):
+            rule = f"{len(values)} probabilities for the {len(design.model.doses)} candidate doses"
+            build.problem(
+                f"{at}.{name}", None, rule, f"one for each of {doses} {design.model.unit}"
+            )
