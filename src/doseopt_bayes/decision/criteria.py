@@ -114,7 +114,7 @@ def highest(
     """Choose the highest value; `influence` are draws whose mean carries the error of `value`."""
     chosen = _argmax(value, eligible)
     gap = value.where(chosen).sum(names.DOSE) - value
-    error = post.mcse(influence.where(chosen, 0).sum(names.DOSE) - influence)
+    error = post.mcse_of_gaps(influence, chosen)
     others = eligible & ~chosen
     ties = others & (gap == 0) & (error == 0)
     rivals = others & ~ties & (gap <= RESOLVED * error)

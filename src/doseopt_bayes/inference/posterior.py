@@ -158,6 +158,18 @@ class Posterior:
         least: np.ndarray = np.fmax(error, np.sqrt(p * (1 - p) / ess))
         return least
 
+    def mcse_of_gaps(self, x: xr.DataArray, at: xr.DataArray) -> xr.DataArray:
+        """Monte Carlo error of the mean of `x` at one dose less its mean at each dose.
+
+        Parameters
+        ----------
+        x
+            Draws with the sample dims and dose.
+        at
+            Over dose: True at the one dose; where it is True nowhere, the mean there counts as 0.
+        """
+        return self.mcse(x.where(at, 0).sum(names.DOSE) - x)
+
     def check(self) -> Diagnostics:
         """Verdict of the diagnostics gate, printable."""
         return self.diagnostics

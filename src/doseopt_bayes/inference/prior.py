@@ -145,6 +145,8 @@ def _totals(group: xr.Dataset) -> dict[str, xr.DataArray]:
         endpoint = str(node).removesuffix("_only")
         found[endpoint] = group[node].sum(names.DOSE)
         if endpoint in inside and "outcomes" in group:  # without cells, the margin holds everyone
-            both = group["outcomes"].sel({names.CELL: inside[endpoint]}).sum([names.DOSE, names.CELL])
+            both = (
+                group["outcomes"].sel({names.CELL: inside[endpoint]}).sum([names.DOSE, names.CELL])
+            )
             found[endpoint] = found[endpoint] + both
     return found

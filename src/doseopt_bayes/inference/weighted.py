@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import xarray as xr
 
+from doseopt_bayes import names
 from doseopt_bayes.inference.checks import Check, Diagnostics
 from doseopt_bayes.inference.pareto import khat_limit
 from doseopt_bayes.inference.posterior import Posterior
@@ -37,6 +38,24 @@ class Weighted(Posterior):
         """Weighted mean of `x`."""
         found: xr.DataArray = xr.dot(x.astype(float), self.weight, dim=PARTICLE)
         return _in_order(found, x)
+
+    @cached_property
+    def _squares(self) -> xr.DataArray:
+        return self.weight**2
+
+    def mcse_of_gaps(self, x: xr.DataArray, at: xr.DataArray) -> xr.DataArray:
+        """Monte Carlo error of gaps between doses, from the covariance of the weighted means."""
+        other = f"{names.DOSE}_"
+        scaled = (x - self.expect(x)) * self.weight
+        products = xr.dot(scaled, scaled.rename({names.DOSE: other}), dim=PARTICLE)
+        one = at.astype(float).rename({names.DOSE: other})
+        own = (products * one).sum(other)  # with the one dose
+        each = products.where(products[names.DOSE] == products[other], 0).sum(other)
+        variance = own.where(at, 0).sum(names.DOSE) + each - 2 * own
+        # rounding leaves 1e-20 where two doses have the same draws
+        size = each.max(names.DOSE)
+        error = variance.where(variance > 1e-12 * size, 0.0) ** 0.5
+        return _in_order(error, x)
 
     @cached_property
     def ess(self) -> xr.DataArray:
@@ -72,12 +91,16 @@ class Weighted(Posterior):
         if q is not None:
             error = self.mcse(x <= self.quantile(x, q))
             return (self._at(x, q + error) - self._at(x, q - error)) / 2
-        centred = x.astype(float) - self.expect(x)
-        variance: xr.DataArray = xr.dot(self.weight**2, centred**2, dim=PARTICLE)
-        error = _in_order(variance**0.5, x)
+        mean = self.expect(x)
         if x.dtype != bool:
-            return error
-        events = self.expect(x) * self.ess
+            centred = x.astype(float) - mean
+            variance: xr.DataArray = xr.dot(self._squares, centred**2, dim=PARTICLE)
+            return _in_order(variance**0.5, x)
+        # an event is 0 or 1, so that the sum of w^2 (x - mean)^2 needs one pass over the particles
+        inside = xr.dot(self._squares, x.astype(float), dim=PARTICLE)
+        variance = (inside * (1 - 2 * mean) + mean**2 / self.ess).clip(min=0)
+        error = _in_order(variance**0.5, x)
+        events = mean * self.ess
         p = (events + 0.5) / (self.ess + 1)
         floor: xr.DataArray = (p * (1 - p) / self.ess) ** 0.5
         many = (events >= FEW) & (events <= self.ess - FEW)
