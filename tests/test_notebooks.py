@@ -36,6 +36,16 @@ def test_two_interims_and_an_index_of_three_endpoints(tmp_path):
     assert "Flips to 5 when the weight of p_eff rises" in said
 
 
+def test_operating_characteristics_of_a_design(tmp_path):
+    said = executed("05_operating_characteristics.ipynb", tmp_path)
+    assert "The first cohort of 3 patients receives 1 mg." in said
+    assert "200 trials of each scenario; posteriors by engine: {'particles': " in said
+    assert "Share of 200 trials that select the dose, first design minus second" in said
+    for scenario in ("Thall 2014, scenario 1", "plateau (ours)", "all toxic (ours)"):
+        assert said.count(scenario) >= 3
+    assert said.count("Picture(") == 2
+
+
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
 def test_notebooks_are_kept_without_outputs(path):
     notebook = nbformat.read(path, as_version=4)

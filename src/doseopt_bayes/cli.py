@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from doseopt_bayes.cli_simulate import add_simulate
 from doseopt_bayes.errors import DataError, DoseOptError, SpecError
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--final", action="store_true", help="leave out the DRAFT stamps")
     report.add_argument("--quiet", action="store_true", help="print the answer only, no progress")
     report.set_defaults(do=_report, data=None)
+
+    add_simulate(commands)
 
     check = commands.add_parser(
         "check", help="say everything that is wrong with a specification and data, without sampling"
@@ -194,6 +197,8 @@ def _check(options: argparse.Namespace) -> int:
     print(spec.utility)
     _preview(spec)
     print(f"admissible: {spec.rules}\ncriterion: {spec.criterion}")
+    if spec.design is not None:
+        print(f"design: {spec.design}")
     if data is None:
         print("\nno data were checked: name a data file after the specification")
         return 0

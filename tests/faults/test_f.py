@@ -88,7 +88,7 @@ F06 = {
     "1e3 for a whole number": ("levels = 1", "levels = 1e3", "rule[2].levels = 1000.0", "a whole number"),
     "leading zeros": ("levels = 1", "levels = 0012", "not valid TOML", "line "),
     "a time for a number": ("limit = 0.3", "limit = 12:30:00", "rule[0].limit = datetime.time(12, 30)", "a number"),
-    "a date for a text": ('version = "1.0.0"', "version = 2026-01-02", "version = datetime.date(2026, 1, 2)", "text"),
+    "a date for a text": ('version = "1.1.0"', "version = 2026-01-02", "version = datetime.date(2026, 1, 2)", "text"),
     "a truth value for a number": ("limit = 0.3", "limit = true", "rule[0].limit = True", "a number"),
     "a key twice": ("limit = 0.3", "limit = 0.3\nlimit = 0.4", "not valid TOML", "line "),
     "an unknown key": ("limit = 0.3", "limt = 0.3", "unknown key 'limt'", "did you mean 'limit'?"),

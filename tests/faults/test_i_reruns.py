@@ -38,7 +38,7 @@ def test_i06_changed_data_and_specification_are_said_before_they_replace_results
     assert data.startswith(f"the data differ from those of the results in '{saved}'")
     assert "rows that differ: 7" in data
     assert spec.startswith("the specification differs from that of the results")
-    assert "efftox-thall2014 1.0.0" in spec
+    assert "efftox-thall2014 1.1.0" in spec
 
 
 def interim(analysis, folder, number, **attrs):

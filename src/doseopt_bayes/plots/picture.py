@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from doseopt_bayes.decision.implied import UtilityPreview, preview_utility
 from doseopt_bayes.errors import DoseOptError, did_you_mean
 from doseopt_bayes.plots import FIGURES, style
+from doseopt_bayes.plots.design import caption_design, data_design, draw_design
 from doseopt_bayes.plots.history import caption_history, draw_history
 from doseopt_bayes.plots.implied import caption_implied, draw_implied
 from doseopt_bayes.plots.prior import data_draws
@@ -21,8 +22,16 @@ if TYPE_CHECKING:
 
     from doseopt_bayes.analysis import Analysis
     from doseopt_bayes.decision.utility import Utility
+    from doseopt_bayes.design.characteristics import Characteristics
 
-__all__ = ["Picture", "figure", "figure_history", "figure_prior", "figure_utility"]
+__all__ = [
+    "Picture",
+    "figure",
+    "figure_design",
+    "figure_history",
+    "figure_prior",
+    "figure_utility",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +110,19 @@ def figure_prior(tree: xr.DataTree) -> Picture:
     kind = FIGURES["prior"]
     numbers = data_draws(tree.children["prior"].to_dataset(), str(tree.attrs.get("unit", "")))
     return Picture(kind.title, kind.words(numbers), kind.drawing(numbers), numbers)
+
+
+def figure_design(found: Characteristics) -> Picture:
+    """Draw which dose simulated trials select, and how they allocate patients, by scenario.
+
+    Parameters
+    ----------
+    found
+        Result of :func:`~doseopt_bayes.design.characteristics.characteristics`.
+    """
+    numbers = data_design(found)
+    title = "Selected dose and allocation of patients under each scenario"
+    return Picture(title, caption_design(numbers), draw_design(numbers), numbers)
 
 
 def figure_history(data: xr.Dataset) -> Picture:

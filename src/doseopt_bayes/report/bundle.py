@@ -14,7 +14,12 @@ from doseopt_bayes.locks import locked
 from doseopt_bayes.plots import FIGURES, style
 from doseopt_bayes.plots.picture import Picture, figure
 from doseopt_bayes.report.html import NO_PLAN, render
-from doseopt_bayes.report.manifest import listed_files, write_manifest
+from doseopt_bayes.report.manifest import (
+    ANALYSIS,
+    listed_files,
+    refuse_other_kind,
+    write_manifest,
+)
 from doseopt_bayes.report.results import netcdf, results_tree
 
 if TYPE_CHECKING:
@@ -55,7 +60,7 @@ def save(
     Raises
     ------
     ResultsError
-        When another run holds the folder, or a file cannot be written.
+        When another run holds the folder, it holds a simulation, or a file cannot be written.
     """
     with locked(folder) as taken_over:
         if taken_over:
@@ -66,6 +71,7 @@ def save(
 def _save(
     analysis: Analysis, folder: Path, say: Callable[[str], None], *, draft: bool
 ) -> dict[str, Path]:
+    refuse_other_kind(folder, ANALYSIS)
     drawn = folder / "figures"
     drawn.mkdir(parents=True, exist_ok=True)
     for place in (folder, drawn):

@@ -6,7 +6,7 @@ import base64
 from importlib import metadata, resources
 from typing import TYPE_CHECKING, Final
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from doseopt_bayes.report import tables
 from doseopt_bayes.report.manifest import provenance
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.plan import Plan
     from doseopt_bayes.plots.picture import Picture
 
-__all__ = ["NO_PLAN", "render"]
+__all__ = ["NO_PLAN", "page", "render"]
 
 NO_PLAN: Final = "NOT PRE-SPECIFIED: put together in Python"
 
@@ -43,20 +43,11 @@ def render(analysis: Analysis, figures: Sequence[tuple[Picture, Path]], *, stamp
         HTML. Every text that comes from data or specification is escaped, and the page's own policy
         forbids scripts and anything from outside.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    source = resources.files("doseopt_bayes.report").joinpath("report.html.j2")
-    template = environment.from_string(source.read_text(encoding="utf-8"))
-    images = [
-        {
-            "title": picture.title,
-            "caption": picture.caption,
-            "data": base64.b64encode(path.read_bytes()).decode("ascii"),
-        }
-        for picture, path in figures
-    ]
     plan = analysis.plan
     sentences, sensitivity = robustness(analysis)
-    return template.render(
+    return page(
+        "report.html.j2",
+        figures,
         title=plan.title if plan else "Ranked doses",
         question=plan.question if plan else "",
         plan=f"Specification {plan.id}, version {plan.version}" if plan else NO_PLAN,
@@ -72,11 +63,33 @@ def render(analysis: Analysis, figures: Sequence[tuple[Picture, Path]], *, stamp
         checks=tables.diagnostics(analysis),
         sentences=sentences,
         sensitivity=sensitivity,
-        figures=images,
         provenance=provenance(analysis),
         version=metadata.version("doseopt-bayes"),
         stamp=stamp,
     )
+
+
+def page(template: str, figures: Sequence[tuple[Picture, Path]], **parts: object) -> str:
+    """Fill a template of this package, with its figures inside the page."""
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        loader=FunctionLoader(_source),
+    )
+    images = [
+        {
+            "title": picture.title,
+            "caption": picture.caption,
+            "data": base64.b64encode(path.read_bytes()).decode("ascii"),
+        }
+        for picture, path in figures
+    ]
+    return environment.get_template(template).render(figures=images, **parts)
+
+
+def _source(name: str) -> str:
+    return resources.files("doseopt_bayes.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _roles(plan: Plan | None) -> str:

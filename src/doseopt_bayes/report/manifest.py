@@ -24,6 +24,8 @@ __all__ = [
     "listed_files",
     "load_results",
     "provenance",
+    "refuse_other_kind",
+    "seal",
     "sealed",
     "verify",
     "write_manifest",
@@ -31,6 +33,7 @@ __all__ = [
 
 NAME: Final = "manifest.json"
 SCHEMA: Final = 2  # 1: without a sum of its own
+ANALYSIS, SIMULATION = "an analysis", "a simulation"  # kinds of results
 BLANK: Final = "0" * 64  # stands in the manifest while its own sum is taken
 
 
@@ -74,16 +77,40 @@ def write_manifest(analysis: Analysis, folder: Path, files: list[Path]) -> Path:
         Every other file in it.
     """
     content = {
-        "written_utc": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "made_by": provenance(analysis),
         "stamps": list(analysis.decision.stamps),
         "data_rows": list(analysis.data.row_hashes),
+    }
+    return seal(folder, files, content)
+
+
+def seal(folder: Path, files: list[Path], about: dict[str, Any]) -> Path:
+    """Write a manifest that says `about`, the time, and the SHA-256 sum and size of each file."""
+    content = {
+        "written_utc": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        **about,
         "files": {
             f.relative_to(folder).as_posix(): {"sha256": sha256(f), "bytes": f.stat().st_size}
             for f in sorted(files)
         },
     }
     return write_whole(folder / NAME, sealed(content))
+
+
+def refuse_other_kind(folder: Path, kind: str) -> None:
+    """Refuse to mix an analysis and a simulation in one folder.
+
+    Raises
+    ------
+    ResultsError
+        When the manifest of `folder` is of another kind.
+    """
+    try:
+        held = read_manifest(folder).get("kind", ANALYSIS)
+    except ResultsError:
+        return
+    if held != kind:
+        raise ResultsError(f"'{folder}' holds {held}", hint=f"name another folder for {kind}")
 
 
 def sealed(content: dict[str, Any]) -> bytes:
@@ -172,9 +199,10 @@ def load_results(folder: str | Path) -> xr.DataTree:
     Raises
     ------
     ResultsError
-        When any file of the folder is missing or altered.
+        When any file of the folder is missing or altered, or it holds a simulation.
     """
     verify(folder)
+    refuse_other_kind(Path(folder), ANALYSIS)
     with xr.open_datatree(Path(folder) / "results.nc", engine="h5netcdf") as tree:
         return tree.load()
 
@@ -189,6 +217,7 @@ def compare_with_previous(folder: Path, data: TrialData, plan: Plan | None = Non
     """
     if not (folder / NAME).is_file():
         return []
+    refuse_other_kind(folder, ANALYSIS)
     try:
         before = read_manifest(folder)
     except ResultsError as e:

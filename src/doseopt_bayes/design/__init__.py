@@ -1,0 +1,1 @@
+"""Designs: how a trial doses its cohorts, and what that does in trials that are simulated."""
