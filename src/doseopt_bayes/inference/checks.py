@@ -154,9 +154,10 @@ def _identical_chains(chosen: xr.Dataset) -> str:
 
 def _table(chosen: xr.Dataset) -> xr.DataArray:
     flat = scalars(chosen, map(str, chosen.data_vars), (names.CHAIN, names.DRAW))
-    joined = xr.concat(list(flat.values()), dim="quantity").assign_coords(quantity=list(flat))
-    labelled = joined.transpose(names.CHAIN, names.DRAW, "quantity").to_dataset(name="x")
     dims = [names.CHAIN, names.DRAW]
+    numbers = np.stack([v.transpose(*dims).to_numpy() for v in flat.values()], axis=-1)
+    joined = xr.DataArray(numbers, dims=[*dims, "quantity"], coords={"quantity": list(flat)})
+    labelled = joined.to_dataset(name="x")
     # ArviZ calls a constant well mixed (R-hat NaN, ESS = n): it is stuck, so its ESS is NaN here
     moves = labelled["x"].std(dims) > 0
     measures = {
