@@ -10,7 +10,7 @@ import numpy as np
 
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
-from doseopt_bayes.models.joint import checked_doses, margins_of, observe_margins
+from doseopt_bayes.models.joint import checked_doses, described, margins_of, observe_margins
 from doseopt_bayes.priors import Normal
 
 if TYPE_CHECKING:
@@ -169,5 +169,4 @@ class BLRM:
     def __str__(self) -> str:
         doses = ", ".join(f"{d:g}" for d in self.doses)
         head = f"BLRM: toxicity at doses {doses} {self.unit}".rstrip()
-        priors = [f"    {name:<9}  ~ {prior}" for name, prior in self.priors.items()]
-        return "\n".join([head, *(f"  {w}" for w in self.words()), "  priors:", *priors])
+        return described(head, self)

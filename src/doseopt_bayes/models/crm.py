@@ -11,7 +11,7 @@ import numpy as np
 
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
-from doseopt_bayes.models.joint import checked_doses, margins_of, observe_margins
+from doseopt_bayes.models.joint import checked_doses, described, margins_of, observe_margins
 from doseopt_bayes.priors import Normal, Prior
 
 if TYPE_CHECKING:
@@ -172,5 +172,4 @@ class CRM:
         guesses = ", ".join(f"{s:g}" for s in self.skeleton)
         dose = f"{doses} {self.unit}".rstrip()
         head = f"CRM: toxicity at doses {dose} from the skeleton {guesses}"
-        priors = f"    {BETA}  ~ {self.prior}"
-        return "\n".join([head, *(f"  {w}" for w in self.words()), "  priors:", priors])
+        return described(head, self)

@@ -15,6 +15,7 @@ from doseopt_bayes.models.joint import (
     checked_others,
     coordinates,
     counts_of,
+    described,
     observe,
 )
 
@@ -193,6 +194,4 @@ class EffTox:
     def __str__(self) -> str:
         doses = ", ".join(f"{d:g}" for d in self.doses)
         head = f"EffTox: joint toxicity and efficacy at doses {doses} {self.unit}".rstrip()
-        width = max(map(len, self.priors))
-        priors = [f"    {name:<{width}}  ~ {prior}" for name, prior in self.priors.items()]
-        return "\n".join([head, *(f"  {w}" for w in self.words()), "  priors:", *priors])
+        return described(head, self)

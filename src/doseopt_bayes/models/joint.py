@@ -23,6 +23,7 @@ __all__ = [
     "checked_others",
     "coordinates",
     "counts_of",
+    "described",
     "margins_of",
     "observe",
     "observe_margins",
@@ -139,6 +140,13 @@ def _check_data(recipe: DoseModel, data: TrialData) -> None:
             f"{list(data.endpoints)}",
             hint=f"map columns to {' and '.join(recipe.endpoints[:2])}",
         )
+
+
+def described(head: str, recipe: DoseModel) -> str:
+    """Print a recipe: its head, what it says in words, and its priors."""
+    width = max(map(len, recipe.priors))
+    priors = [f"    {name:<{width}}  ~ {prior}" for name, prior in recipe.priors.items()]
+    return "\n".join([head, *(f"  {w}" for w in recipe.words()), "  priors:", *priors])
 
 
 def coordinates(recipe: DoseModel) -> dict[str, Any]:

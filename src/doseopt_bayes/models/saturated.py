@@ -12,6 +12,7 @@ from doseopt_bayes.models.joint import (
     checked_others,
     coordinates,
     counts_of,
+    described,
     observe,
 )
 from doseopt_bayes.priors import Beta, Dirichlet
@@ -130,6 +131,4 @@ class Saturated:
         doses = ", ".join(f"{d:g}" for d in self.doses)
         dose = f"{doses} {self.unit}".rstrip()
         head = f"Saturated: joint toxicity and efficacy at each of the doses {dose} by itself"
-        width = max(map(len, self.priors))
-        priors = [f"    {name:<{width}}  ~ {prior}" for name, prior in self.priors.items()]
-        return "\n".join([head, *(f"  {w}" for w in self.words()), "  priors:", *priors])
+        return described(head, self)
