@@ -31,10 +31,10 @@ def add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     simulate.add_argument("--out", metavar="DIR", required=True, help="results folder")
     simulate.add_argument("--seed", metavar="S", type=int, help="default: that of [sampler]")
     simulate.add_argument(
-        "--particles", metavar="P", type=int, default=1024, help="of a posterior (default: 1024)"
+        "--particles", metavar="P", type=int, default=512, help="of a posterior (default: 512)"
     )
     simulate.add_argument(
-        "--threads", metavar="T", type=int, default=1, help="threads of a process (default: 1)"
+        "--threads", metavar="T", type=int, default=0, help="of a process (default: one a processor)"
     )
     simulate.add_argument(
         "--workers", metavar="W", type=int, default=1, help="processes of this machine (default: 1)"
@@ -68,7 +68,7 @@ def simulate_command(options: argparse.Namespace) -> int:
     seed = spec.sampler.seed if options.seed is None else options.seed
     check_simulation(design, scenarios, n_trials=options.trials, seed=seed)
     check_place(workers=options.workers, scheduler=options.scheduler,
-                particles=(options.particles, 256), threads=(options.threads, 1))  # fmt: skip
+                particles=(options.particles, 256), threads=(options.threads, 0))  # fmt: skip
     folder = Path(options.out)
     refuse_other_kind(folder, SIMULATION)
     with progress(quiet=options.quiet) as step, locked(folder) as taken_over:

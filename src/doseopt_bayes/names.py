@@ -11,6 +11,9 @@ DOSE: Final = "dose"
 CELL: Final = "cell"
 ENDPOINT: Final = "endpoint"
 ATTRIBUTE: Final = "attribute"
+PATIENT: Final = "patient"
+REGIMEN: Final = "regimen"  # a label beside a dose, where schedules or formulations differ
+POOLED: Final = "pooled"  # one number over all groups of patients
 
 # endpoints: the two that a joint model reads; any other endpoint keeps its own name
 TOX: Final = "tox"

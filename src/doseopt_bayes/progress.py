@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = ["progress"]
+
+SHARE: Final = re.compile(r"(\d+)%: ")
 
 
 def _line(step: str) -> None:
@@ -43,4 +46,10 @@ def progress(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
     columns = (TimeElapsedColumn(), BarColumn(bar_width=20), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None)
-        yield lambda step: bar.update(task, description=step)
+
+        def show(step: str) -> None:
+            share = SHARE.match(step)  # "52%: ..." moves the bar
+            done = {"completed": float(share[1]), "total": 100.0} if share else {}
+            bar.update(task, description=step, **done)  # type: ignore[arg-type]
+
+        yield show

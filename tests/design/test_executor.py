@@ -26,14 +26,14 @@ def small_blocks(monkeypatch):
 
 
 def test_i07_a_block_that_raises_is_named_with_its_seed_and_the_rest_is_kept(tmp_path, monkeypatch):
-    real = executor.simulate_block
+    real = executor.simulate_blocks
 
-    def breaks(decider, scenario, place, size):
-        if place == (0, 1):
+    def breaks(decider, scenarios, blocks, tell):
+        if any(block.place == (0, 1) for block in blocks):
             raise FloatingPointError("trial 17")
-        return real(decider, scenario, place, size)
+        return real(decider, scenarios, blocks, tell)
 
-    monkeypatch.setattr(executor, "simulate_block", breaks)
+    monkeypatch.setattr(executor, "simulate_blocks", breaks)
     with pytest.raises(DoseOptError) as e:
         run(tmp_path)
     for part in (
@@ -46,12 +46,12 @@ def test_i07_a_block_that_raises_is_named_with_its_seed_and_the_rest_is_kept(tmp
     ):
         assert part in str(e.value)
     assert [p.name for p in blocks_of(tmp_path)] == ["000-0000.npz", "000-0002.npz"]
-    monkeypatch.setattr(executor, "simulate_block", real)
+    monkeypatch.setattr(executor, "simulate_blocks", real)
     assert digest(run(tmp_path, resume=True)) == digest(plain())
 
 
 def test_i07_of_many_failures_three_are_shown(tmp_path, monkeypatch):
-    monkeypatch.setattr(executor, "simulate_block", lambda *_: 1 / 0)
+    monkeypatch.setattr(executor, "simulate_blocks", lambda *_: 1 / 0)
     with pytest.raises(DoseOptError, match=r"5 of 5 blocks failed[\s\S]*\.\.\. 3 of 5 shown"):
         run(tmp_path, n_trials=50)
 
@@ -89,7 +89,7 @@ def test_i08_two_processes_give_the_digest_of_one_and_name_what_fails(tmp_path):
 FOLLOWER = """
 import os, sys
 from doseopt_bayes.design import executor
-executor.run_block = lambda run, *_: print(run, os.getpid(), flush=True)
+executor.run_group = lambda run, *_: print(run, os.getpid(), flush=True)
 if os.fork():
     sys.stdin.readline()  # until it is killed
 else:
@@ -123,7 +123,7 @@ def test_i07_a_worker_that_is_killed_is_said(tmp_path):
     [
         ({"workers": 0}, "workers = 0 must be"),
         ({"workers": True}, "workers = True must be"),
-        ({"threads": 0}, "threads = 0 must be"),
+        ({"threads": -1}, "threads = -1 must be"),
         ({"particles": 100}, "particles = 100 must be a whole number >= 256"),
         ({"seed": -1}, "seed = -1"),
         ({"workers": 2, "scheduler": "tcp://127.0.0.1:8786"}, "are two places"),

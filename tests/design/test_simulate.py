@@ -112,11 +112,29 @@ def test_enough_patients_at_the_next_dose_end_a_trial():
     assert (done | trials["stopped_early"]).all()
 
 
-def test_progress_is_said_after_each_block():
+def test_progress_is_said_after_each_cohort_with_the_time_that_is_left():
     said = []
     run(scenarios=[RISING], n_trials=5, progress=said.append)
-    assert len(said) == 1
-    assert "rising" in said[0]
+    assert [line.split(":")[0] for line in said] == ["33%", "67%", "100%"]
+    assert all("posteriors, about" in line and line.endswith("s left") for line in said)
+
+
+def test_blocks_run_side_by_side_or_one_by_one_to_the_same_trials(sim, monkeypatch):
+    monkeypatch.setattr("doseopt_bayes.design.simulate.BLOCK", 30)
+    together = run(threads=2)
+    monkeypatch.setattr("doseopt_bayes.design.simulate.GROUP", 1)
+    monkeypatch.setattr("doseopt_bayes.design.decider.AT_ONCE", 7 * 256)
+    alone = run()
+    xr.testing.assert_identical(alone.trials, together.trials)
+    assert alone.fits == together.fits
+
+
+def test_what_is_forgotten_is_decided_again_to_the_bit(sim, monkeypatch):
+    monkeypatch.setattr("doseopt_bayes.design.decider.REMEMBERED", 20)
+    monkeypatch.setattr("doseopt_bayes.design.simulate.GROUP", 1)
+    again = run()
+    xr.testing.assert_identical(again.trials, sim.trials)
+    assert sum(again.fits.values()) > sum(sim.fits.values())
 
 
 @pytest.mark.parametrize(
@@ -143,5 +161,7 @@ def test_a_model_with_further_endpoints_is_refused():
         "stop_slope": Normal(0.0, 1.0),
     }
     more = EffTox(DOSES, priors, unit="mg", others=("stop",))
-    with pytest.raises(DoseOptError, match="simulated patients have toxicity and efficacy"):
+    with pytest.raises(
+        DoseOptError, match="simulated patients have toxicity, or toxicity and efficacy"
+    ):
         run(design(model=more))

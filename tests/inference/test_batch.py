@@ -108,7 +108,7 @@ def test_a_posterior_that_fails_as_particles_is_sampled_by_nuts_and_said_so():
     trials = [TrialData.parse(t, doses=model.doses)
               for t in ("1NNENETB 2EEBBNNNTT 3NBTEETTNN", "1NNE 2EEB")]  # fmt: skip
     counts = stack_trials(model, trials)
-    batch = fit_many(model, counts, seed=1)
+    batch = fit_many(model, counts, seed=1, particles=1024)
     assert batch.table["engine"].values.tolist() == ["particles", "nuts"]
     assert bool(batch.table["passed"].all())
     assert len(batch.blocks) == 2
@@ -118,7 +118,7 @@ def test_a_posterior_that_fails_as_particles_is_sampled_by_nuts_and_said_so():
     assert found["trial"].values.tolist() == [0, 1]
     error = batch.each(lambda post: post.mcse(post["p_tox"]).to_dataset(name="x"))["x"]
     assert (abs(found - exact) < 4 * error).all()
-    refused = fit_many(model, counts, seed=1, nuts=False)
+    refused = fit_many(model, counts, seed=1, particles=1024, nuts=False)
     assert refused.table["engine"].values.tolist() == ["particles", "particles x4"]
     assert refused.table["passed"].values.tolist() == [True, False]
     with pytest.raises(DiagnosticsError, match="k-hat"):

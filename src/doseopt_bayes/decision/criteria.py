@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
 import xarray as xr
@@ -14,6 +14,8 @@ from doseopt_bayes.decision.rules import RESOLVED
 from doseopt_bayes.errors import DoseOptError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from doseopt_bayes.decision.rules import Verdict
     from doseopt_bayes.decision.utility import Utility
     from doseopt_bayes.inference.posterior import Posterior
@@ -28,6 +30,7 @@ __all__ = [
     "best_in_each_draw",
     "contested",
     "highest",
+    "mean_of",
 ]
 
 STEP: Final = 1e-4  # of the derivatives of a plug-in
@@ -113,14 +116,35 @@ def highest(
 ) -> Choice:
     """Choose the highest value; `influence` are draws whose mean carries the error of `value`."""
     chosen = _argmax(value, eligible)
+    return _held(
+        value, post.mcse(influence), post.mcse_of_gaps(influence, chosen), chosen, eligible
+    )
+
+
+def _held(
+    value: xr.DataArray,
+    mcse: xr.DataArray,
+    error: xr.DataArray,
+    chosen: xr.DataArray,
+    eligible: xr.DataArray,
+) -> Choice:
+    """Hold the gaps to the chosen dose against their errors."""
     gap = value.where(chosen).sum(names.DOSE) - value
-    error = post.mcse_of_gaps(influence, chosen)
     others = eligible & ~chosen
     ties = others & (gap == 0) & (error == 0)
     rivals = others & ~ties & (gap <= RESOLVED * error)
     lower = chosen.cumsum(names.DOSE) == 0  # doses below the chosen one win a tie
     near = ((gap <= RESOLVED * error) & ((gap != 0) | (error != 0) | lower)) & ~chosen
-    return Choice(value, post.mcse(influence), value, chosen, rivals, ties, near)
+    return Choice(value, mcse, value, chosen, rivals, ties, near)
+
+
+def mean_of(
+    utility: Utility,
+) -> Callable[[Posterior], tuple[xr.DataArray, xr.DataArray]] | None:
+    """Return what gives a utility's posterior mean and its error without draws, if it has that."""
+    found: Callable[[Posterior], tuple[xr.DataArray, xr.DataArray]] | None
+    found = getattr(utility, "mean", None)
+    return found
 
 
 @dataclass(frozen=True)
@@ -131,8 +155,16 @@ class UtilityOfMeans:
         self, post: Posterior, utility: Utility, u: xr.DataArray, eligible: xr.DataArray
     ) -> Choice:
         """Choose among `eligible` doses."""
-        value, influence = utility_of_means(post, utility)
-        return highest(post, value, influence, eligible)
+        means = {name: post.expect(post[name]) for name in utility.reads}
+        value = utility(means)
+        chosen = _argmax(value, eligible)
+        slopes, kinked = _slopes(utility, means, value)
+        errors = None
+        if not any(at for _, at, _ in slopes) and not (post.random and bool(kinked.any())):
+            errors = post.errors_of_sum({name: slope for name, _, slope in slopes}, chosen)
+        if errors is None:
+            return highest(post, *utility_of_means(post, utility), eligible)
+        return _held(value, *errors, chosen, eligible)
 
     def __str__(self) -> str:
         return "highest utility of the posterior mean probabilities (Thall and Cook)"
@@ -146,7 +178,13 @@ class MeanUtility:
         self, post: Posterior, utility: Utility, u: xr.DataArray, eligible: xr.DataArray
     ) -> Choice:
         """Choose among `eligible` doses."""
-        return highest(post, post.expect(u), u, eligible)
+        mean = mean_of(utility)
+        if mean is None or post.random:
+            return highest(post, post.expect(u), u, eligible)
+        value, mcse = mean(post)
+        chosen = _argmax(value, eligible)
+        gaps = (mcse.where(chosen, 0).sum(names.DOSE) + mcse).where(~chosen, 0.0)
+        return _held(value, mcse, gaps, chosen, eligible)
 
     def __str__(self) -> str:
         return "highest posterior mean utility"
@@ -243,10 +281,15 @@ def utility_of_means(post: Posterior, utility: Utility) -> tuple[xr.DataArray, x
         return kept[1], kept[2]
     means = {name: post.expect(post[name]) for name in utility.reads}
     value = utility(means)
-    influence = _linear(post, utility, means, value)
-    if influence is None:
+    slopes, kinked = _slopes(utility, means, value)
+    influence = xr.zeros_like(value)
+    for name, at, slope in slopes:
+        influence = influence + slope * (
+            post[name].sel(at, drop=True) - means[name].sel(at, drop=True)
+        )
+    if bool(kinked.any()):
         towards = {n: (1 - STEP) * means[n] + STEP * post[n] for n in utility.reads}
-        influence = (utility(towards) - value) / STEP
+        influence = influence.where(~kinked, (utility(towards) - value) / STEP)
     _MEANS[post] = (utility, value, influence)
     return value, influence
 
@@ -257,27 +300,35 @@ _MEANS: WeakKeyDictionary[Posterior, tuple[Utility, xr.DataArray, xr.DataArray]]
 )
 
 
-def _linear(
-    post: Posterior, utility: Utility, means: dict[str, xr.DataArray], value: xr.DataArray
-) -> xr.DataArray | None:
-    """Directional derivatives by the gradient at the means; ``None`` where the utility has a kink.
+def _slopes(
+    utility: Utility, means: dict[str, xr.DataArray], value: xr.DataArray
+) -> tuple[list[tuple[str, dict[str, Any], xr.DataArray]], xr.DataArray]:
+    """Slopes of the utility at the means, and where it has a kink, so that they do not hold.
 
     Much cheaper than the utility of every draw: it needs as many utilities of means as it has inputs.
+
+    Returns
+    -------
+    tuple
+        For each input its name, its label beyond the dims of `value` (if any) and its slope, at a kink
+        the steeper one; over the dims of `value` without dose, whether some dose is at a kink. Each
+        posterior is looked at by itself, whatever stands beside it.
     """
-    total: xr.DataArray | None = None
+    found: list[tuple[str, dict[str, Any], xr.DataArray]] = []
+    kinked = xr.zeros_like(value, dtype=bool)
     for name, mean in means.items():
         rest = [d for d in mean.dims if d not in value.dims]
         if len(rest) > 1:
-            return None
+            return [], xr.ones_like(value, dtype=bool).any(names.DOSE)
         for label in mean[rest[0]].to_numpy() if rest else [None]:
-            at = {} if label is None else {rest[0]: label}
+            at = {} if label is None else {str(rest[0]): label}
             only = xr.ones_like(mean) if label is None else (mean[rest[0]] == label).astype(float)
             up, down = (
                 (utility({**means, name: mean + step * only}) - value) / step
                 for step in (STEP, -STEP)
             )
-            if not bool((abs(up - down) <= KINK * (abs(up) + abs(down)) + 1e-9).all()):
-                return None
-            part = (up + down) / 2 * (post[name].sel(at, drop=True) - mean.sel(at, drop=True))
-            total = part if total is None else total + part
-    return total
+            here = abs(up - down) > KINK * (abs(up) + abs(down)) + 1e-9
+            kinked = kinked | here
+            steeper = xr.where(abs(up) > abs(down), up, down)
+            found.append((name, at, ((up + down) / 2).where(~here, steeper)))
+    return found, kinked.any(names.DOSE)

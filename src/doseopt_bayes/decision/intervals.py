@@ -79,8 +79,8 @@ def interval_probabilities(
     p = post[variable]
     found = []
     for low, high in bounds.values():
-        event = ((p > low) | (p == 0 if low == 0 else False)) & (p <= high)
-        found.append(xr.Dataset({"prob": post.prob(event), "prob_mcse": post.mcse(event)}))
+        prob, error = post.between(variable, low, high)
+        found.append(xr.Dataset({"prob": prob, "prob_mcse": error}))
     table = xr.concat(found, dim=NAME).assign_coords({NAME: list(bounds)})
     table["low"] = (NAME, [float(low) for low, _ in bounds.values()])
     table["high"] = (NAME, [float(high) for _, high in bounds.values()])

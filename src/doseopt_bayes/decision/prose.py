@@ -106,7 +106,11 @@ def each(table: xr.Dataset) -> Iterator[tuple[dict[str, object], xr.Dataset]]:
 
 
 def with_unit(dose: float, table: xr.Dataset) -> str:
-    """Return a dose with the unit that a decision's table carries; NaN is no dose."""
+    """Return a dose as its regimen is called, or with the unit of the table; NaN is no dose."""
+    if names.REGIMEN in table.coords and not math.isnan(dose):
+        here = np.atleast_1d(table[names.DOSE].to_numpy()) == dose
+        for label in np.atleast_1d(table[names.REGIMEN].to_numpy())[here]:
+            return str(label)
     return "no dose" if math.isnan(dose) else f"{dose:g} {table.attrs.get('unit', '')}".rstrip()
 
 
@@ -161,9 +165,11 @@ def _cells(row: xr.Dataset, shown: list[str]) -> list[str]:
 
     rank = float(row["rank"])
     doubt = "" if bool(row["admissible_resolved"]) else " (not resolved)"
+    dose = float(row[names.DOSE])
+    called = with_unit(dose, row) if names.REGIMEN in row.coords else f"{dose:g}"
     return [
         "-" if math.isnan(rank) else f"{rank:.0f}",
-        f"{float(row[names.DOSE]):g}" + "*" * bool(row["untried"]),
+        called + "*" * bool(row["untried"]),
         f"{int(row[names.N_TREATED])}",
         *map(interval, shown),
         "{} ±{}".format(*number(row, "utility")),

@@ -51,9 +51,8 @@ def _beyond(
     limit: float,
     certainty: float,
 ) -> Verdict:
-    draws = post[variable]
-    event = draws < limit if side == "<" else draws > limit
-    estimate, mcse = post.prob(event), post.mcse(event)
+    ask = post.below if side == "<" else post.exceeds
+    estimate, mcse = ask(variable, limit)
     firm = abs(estimate - certainty) > RESOLVED * mcse
     ok = estimate > certainty
     return Verdict(ok, firm, (Finding(str(rule), ok, firm, estimate, mcse, certainty),))
@@ -124,8 +123,7 @@ class EWOC(Tolerable):
 
     def judge(self, post: Posterior) -> Verdict:
         """Judge every dose of `post`."""
-        event = post[names.P_TOX] > self.limit
-        estimate, mcse = post.prob(event), post.mcse(event)
+        estimate, mcse = post.exceeds(names.P_TOX, self.limit)
         ok = estimate < self.overdose
         firm = abs(estimate - self.overdose) > RESOLVED * mcse
         return Verdict(ok, firm, (Finding(str(self), ok, firm, estimate, mcse, self.overdose),))

@@ -50,8 +50,9 @@ class Characteristics:
         ``none_selected``, ``stopped_early``, ``not_resolved`` (last decision) and ``any_not_resolved``
         (some decision of the trial); ``p_tox_selected`` (mean true p_tox of the selected dose); and mean
         numbers ``patients``, ``toxicities``, ``responses``, ``overdosed`` (treated above the true MTD)
-        and ``underdosed`` (below the true OBD). Every mean has its error in ``_mcse``. Attributes:
-        ``n_trials``, ``seed``, ``particles``, ``unit`` and ``toxicity_limit``.
+        and ``underdosed`` (below the true OBD). A design of toxicity alone has no ``p_eff``,
+        ``responses`` and ``selects_mtd``: its OBD is its MTD. Every mean has its error in ``_mcse``.
+        Attributes: ``n_trials``, ``seed``, ``particles``, ``unit`` and ``toxicity_limit``.
 
     Notes
     -----
@@ -163,7 +164,7 @@ def characteristics(sim: Simulation) -> Characteristics:
     apart = mean_with_error(xr.Dataset({"x": each["treated"] - share * each["patients"]}))
     found["treated_share"] = share
     found["treated_share_mcse"] = apart["x_mcse"] / found["patients"]
-    table = xr.merge([truth[list(TRUTHS)], found])
+    table = xr.merge([truth[[v for v in TRUTHS if v in truth]], found])
     first = [*TRUTHS[:4], "selected", "treated", "treated_share", "obd", "mtd"]
     order = [v for name in [*first, *each] for v in (name, f"{name}_mcse") if v in table]
     table = table[list(dict.fromkeys(order))]

@@ -9,19 +9,28 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import xarray as xr
 
 from doseopt_bayes.design.decider import Decider
-from doseopt_bayes.design.simulate import TRIAL, assemble, simulate_block
+from doseopt_bayes.design.simulate import (
+    GROUP,
+    TRIAL,
+    Block,
+    assemble,
+    in_groups,
+    processors,
+    simulate_blocks,
+)
 from doseopt_bayes.errors import DoseOptError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from doseopt_bayes.design.decided import Decided
     from doseopt_bayes.design.design import Design
     from doseopt_bayes.design.scenario import Scenario
     from doseopt_bayes.design.simulate import Simulation
@@ -31,16 +40,10 @@ __all__ = ["Block", "Done", "Failed", "Work", "check_place", "incomplete", "run_
 _DECIDERS: Final[dict[str, Decider]] = {}  # of the run that this process works for
 _WATCHED: Final[set[int]] = set()  # the process that this one works for
 PERIOD: Final = 0.5  # seconds between two looks at it
+SHARES: Final = 2  # groups of each local process: one that is slow does not hold up the others long
+SENT: Final = 4  # blocks of a task on a cluster
 SHOWN: Final = 3  # failed blocks that an error names
 _ALONE: Final = threading.Lock()  # a Dask worker may have several threads, a decider has one
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block of trials: `place` (scenario, block) and the seed give its patients."""
-
-    place: tuple[int, int]
-    size: int
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,16 @@ class Work:
     ----------
     design, scenarios, seed, particles, threads
         As for :func:`~doseopt_bayes.design.simulate.simulate`.
+    decided
+        Where decisions are kept while trials run; ``None`` for nowhere.
     """
 
     design: Design
     scenarios: tuple[Scenario, ...]
     seed: int
-    particles: int = 1024
-    threads: int = 1
+    particles: int = 512
+    threads: int = 0
+    decided: Decided | None = None
 
     def name(self, block: Block) -> str:
         """Name a block so that it can be run again alone."""
@@ -133,9 +139,14 @@ def incomplete(work: Work, failed: Sequence[Failed], n: int, kept: str = "") -> 
 
 
 def run_blocks(
-    work: Work, blocks: Sequence[Block], *, workers: int = 1, scheduler: str = ""
+    work: Work,
+    blocks: Sequence[Block],
+    *,
+    workers: int = 1,
+    scheduler: str = "",
+    tell: Callable[[float, Mapping[str, int]], None] = lambda *_: None,
 ) -> Iterator[Done | Failed]:
-    """Run blocks and yield each as it finishes; the same bits from every place, in any order.
+    """Run blocks and yield each when it is finished; the same bits from every place, in any order.
 
     Parameters
     ----------
@@ -147,8 +158,10 @@ def run_blocks(
         Local processes; 1 for this one.
     scheduler
         Address of a Dask scheduler, for example ``"tcp://10.0.0.1:8786"``, whose workers have this
-        version of the package. One thread for each of its workers is best: a worker runs one block
-        at a time.
+        version of the package. One thread for each of its workers is best: a worker runs one group
+        of blocks at a time.
+    tell
+        Called with the share of the work that is done and the posteriors fitted so far.
 
     Yields
     ------
@@ -164,14 +177,46 @@ def run_blocks(
     run = secrets.token_hex(8)
     try:
         if scheduler:
-            yield from _on_cluster(run, work, blocks, scheduler)
+            groups = in_groups(blocks, SENT)
+            sent = replace(work, decided=None, threads=work.threads or 1)
+            found = _on_cluster(run, sent, groups, scheduler)
         elif workers > 1 and len(blocks) > 1:
-            yield from _in_processes(run, work, blocks, min(workers, len(blocks)))
+            groups = in_groups(blocks, max(1, min(GROUP, len(blocks) // (SHARES * workers))))
+            workers = min(workers, len(groups))
+            threads = work.threads or max(1, processors() // workers)
+            found = _in_processes(run, replace(work, threads=threads), groups, workers)
         else:
-            for block in blocks:
-                yield run_block(run, work, block)
+            yield from _here(run, work, in_groups(blocks, GROUP), tell)
+            return
+        done, fits = 0, Counter[str]()
+        for group in found:
+            for one in group:
+                done += 1
+                fits.update(one.fits if isinstance(one, Done) else {})
+                yield one
+            tell(done / len(blocks), fits)
     finally:
         _DECIDERS.pop(run, None)
+
+
+def _here(
+    run: str,
+    work: Work,
+    groups: Sequence[Sequence[Block]],
+    tell: Callable[[float, Mapping[str, int]], None],
+) -> Iterator[Done | Failed]:
+    fits, done, total = Counter[str](), 0, sum(map(len, groups))
+    for group in groups:
+        before, size = fits.copy(), len(group)
+
+        def say(share: float, new: Mapping[str, int], done: int = done, size: int = size,
+                before: Counter[str] = before) -> None:  # fmt: skip
+            tell((done + share * size) / total, before + Counter(new))
+
+        for one in run_group(run, work, group, say):
+            fits.update(one.fits if isinstance(one, Done) else {})
+            yield one
+        done += size
 
 
 def together(work: Work, found: Mapping[tuple[int, int], Done]) -> Simulation:
@@ -186,26 +231,43 @@ def together(work: Work, found: Mapping[tuple[int, int], Done]) -> Simulation:
     return assemble(work.design, work.scenarios, trials, counts, work.seed, work.particles)
 
 
-def run_block(run: str, work: Work, block: Block) -> Done | Failed:
-    """Run one block in this process, with what its earlier blocks of the same run have decided."""
+def run_group(
+    run: str,
+    work: Work,
+    blocks: Sequence[Block],
+    tell: Callable[[float, Mapping[str, int]], None] = lambda *_: None,
+) -> list[Done | Failed]:
+    """Run blocks side by side in this process, which remembers what it decided for the same run."""
     with _ALONE:
         if run not in _DECIDERS:
             _DECIDERS.clear()
-            _DECIDERS[run] = Decider(work.design, work.seed, work.particles, work.threads)
+            kept = work.decided
+            decider = Decider(work.design, work.seed, work.particles, work.threads or processors(),
+                              keep=kept.keep if kept else None)  # fmt: skip
+            for states, answers in kept.read() if kept else ():
+                decider.learn(states, answers, told=True)
+            _DECIDERS[run] = decider
         decider = _DECIDERS[run]
-        before = dict(decider.fits)
-        scenario = work.scenarios[block.place[0]]
+        before = decider.fits.copy()
         try:
-            trials = simulate_block(decider, scenario, block.place, block.size)
+            parts = simulate_blocks(
+                decider, work.scenarios, blocks, lambda x: tell(x, decider.fits - before)
+            )
         except Exception as e:  # noqa: BLE001  (whatever it was: the block is named, the rest goes on)
-            return Failed(block, f"{type(e).__name__}: {e}")
-        new = {k: n - before.get(k, 0) for k, n in decider.fits.items()}
-        return Done(block, trials, {k: n for k, n in new.items() if n})
+            if len(blocks) == 1:
+                return [Failed(blocks[0], f"{type(e).__name__}: {e}")]
+        else:
+            first = dict(decider.fits - before)  # blocks that run together share their posteriors
+            return [
+                Done(block, trials, {} if i else first)
+                for i, (block, trials) in enumerate(zip(blocks, parts, strict=True))
+            ]
+    return [one for block in blocks for one in run_group(run, work, [block], tell)]
 
 
 def _in_processes(
-    run: str, work: Work, blocks: Sequence[Block], workers: int
-) -> Iterator[Done | Failed]:
+    run: str, work: Work, groups: Sequence[Sequence[Block]], workers: int
+) -> Iterator[list[Done | Failed]]:
     from joblib import Parallel, delayed  # type: ignore[import-untyped]  # noqa: PLC0415
     from joblib.externals.loky.process_executor import (  # type: ignore[import-untyped]  # noqa: PLC0415
         BrokenProcessPool,
@@ -216,7 +278,7 @@ def _in_processes(
     )
     home = os.getpid()
     try:
-        yield from parallel(delayed(_for)(home, run, work, block) for block in blocks)
+        yield from parallel(delayed(_for)(home, run, work, group) for group in groups)
     except BrokenProcessPool as e:
         raise DoseOptError(
             f"a worker process was killed, by the system for want of memory perhaps ({e})",
@@ -224,12 +286,12 @@ def _in_processes(
         ) from e
 
 
-def _for(home: int, run: str, work: Work, block: Block) -> Done | Failed:
-    """Run a block for the process `home`; when that is killed, this one ends too, not minutes later."""
+def _for(home: int, run: str, work: Work, group: Sequence[Block]) -> list[Done | Failed]:
+    """Run blocks for the process `home`; when that is killed, this one ends too, not minutes later."""
     if not _WATCHED and os.getppid() == home:
         _WATCHED.add(home)
         threading.Thread(target=_follow, args=(home,), daemon=True).start()
-    return run_block(run, work, block)
+    return run_group(run, work, group)
 
 
 def _follow(home: int) -> None:
@@ -239,17 +301,18 @@ def _follow(home: int) -> None:
 
 
 def _on_cluster(
-    run: str, work: Work, blocks: Sequence[Block], scheduler: str
-) -> Iterator[Done | Failed]:
+    run: str, work: Work, groups: Sequence[Sequence[Block]], scheduler: str
+) -> Iterator[list[Done | Failed]]:
     dask = _dask()
     with _client(dask, scheduler) as client, client.as_current():
-        waiting = {client.submit(run_block, run, work, b, pure=False, retries=1): b for b in blocks}
+        waiting = {client.submit(run_group, run, work, g, pure=False, retries=1): g for g in groups}
         for future in dask.as_completed(waiting):
-            block = waiting.pop(future)
+            group = waiting.pop(future)
             if future.status == "finished":
                 yield future.result()
             else:
-                yield Failed(block, f"its worker was lost, or: {future.exception()}")
+                why = f"its worker was lost, or: {future.exception()}"
+                yield [Failed(block, why) for block in group]
             future.release()
 
 

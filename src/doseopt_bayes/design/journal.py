@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,8 +15,8 @@ import xarray as xr
 
 from doseopt_bayes import names
 from doseopt_bayes.data.trial import TrialData
+from doseopt_bayes.design.decided import Decided
 from doseopt_bayes.design.executor import (
-    Block,
     Done,
     Failed,
     Work,
@@ -26,7 +25,7 @@ from doseopt_bayes.design.executor import (
     run_blocks,
     together,
 )
-from doseopt_bayes.design.simulate import SCENARIO, TRIAL, block_sizes, check_simulation
+from doseopt_bayes.design.simulate import SCENARIO, TRIAL, Told, all_blocks, check_simulation
 from doseopt_bayes.errors import ResultsError
 from doseopt_bayes.files import sweep, write_whole
 from doseopt_bayes.inference.fingerprint import fingerprint
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
     from doseopt_bayes.design.design import Design
     from doseopt_bayes.design.scenario import Scenario
-    from doseopt_bayes.design.simulate import Simulation
+    from doseopt_bayes.design.simulate import Block, Simulation
 
 __all__ = ["digest", "simulate_in"]
 
@@ -86,8 +85,8 @@ def simulate_in(
     *,
     n_trials: int,
     seed: int,
-    particles: int = 1024,
-    threads: int = 1,
+    particles: int = 512,
+    threads: int = 0,
     workers: int = 1,
     scheduler: str = "",
     progress: Callable[[str], None] | None = None,
@@ -106,7 +105,7 @@ def simulate_in(
     scheduler
         Address of a Dask scheduler whose workers run the blocks instead.
     progress
-        Called with a few words at the start and after each block.
+        Called with a few words at the start and after each cohort.
     resume
         Go on with what the folder holds: finished blocks are read, not simulated again. In a folder
         without blocks, this begins.
@@ -126,44 +125,46 @@ def simulate_in(
 
     Notes
     -----
-    A killed run loses the blocks in flight, one for each worker, and nothing else. A block has the seed
-    ``SeedSequence(seed, spawn_key=(scenario, block))``, so that a resumed run has the same bits.
+    A killed run loses the decisions in flight, a second of work of each process: those that were taken
+    are in ``decided/`` until the trials that need them have ended. On a cluster it loses the blocks in
+    flight, four for each worker. A block has the seed ``SeedSequence(seed, spawn_key=(scenario,
+    block))``, so that a resumed run has the same bits.
     """
     check_simulation(design, scenarios, n_trials=n_trials, seed=seed)
     check_place(
-        workers=workers, scheduler=scheduler, particles=(particles, 256), threads=(threads, 1)
+        workers=workers, scheduler=scheduler, particles=(particles, 256), threads=(threads, 0)
     )
     say = progress or (lambda _: None)
     work = Work(design, tuple(scenarios), int(seed), int(particles), int(threads))
-    sizes = block_sizes(n_trials)
-    blocks = [Block((i, k), n) for i in range(len(scenarios)) for k, n in enumerate(sizes)]
+    blocks = all_blocks(n_trials, len(scenarios))
     with locked(folder) as taken_over:
         if taken_over:
             say(taken_over)
-        journal = _opened(Path(folder), made_by(work, sizes), resume=resume)
+        journal = _opened(Path(folder), made_by(work, n_trials, blocks[0].size), resume=resume)
+        work = replace(work, decided=journal.decided)
         found = {b.place: journal.read(b) for b in blocks if journal.path(b).exists()}
         rest = [b for b in blocks if b.place not in found]
         if found:
             say(f"{len(found)} of {len(blocks)} blocks are in '{folder}' already")
-        failed, start = [], time.monotonic()
-        for ran, one in enumerate(run_blocks(work, rest, workers=workers, scheduler=scheduler), 1):
+        failed, begun = [], len(found) / len(blocks)
+        told = Told(say, begun)
+        for one in run_blocks(work, rest, workers=workers, scheduler=scheduler,
+                              tell=lambda x, fits: told(begun + x * (1 - begun), fits)):  # fmt: skip
             if isinstance(one, Failed):
                 failed.append(one)
                 continue
             journal.write(one)
             found[one.block.place] = one
-            left = (time.monotonic() - start) / ran * (len(rest) - ran)
-            called = work.scenarios[one.block.place[0]].name
-            say(f"{len(found) / len(blocks):.0%}: scenario '{called}', {left:.0f} s left")
         if failed:
             kept = (
                 f"the others are kept in '{folder}': resume (--resume) tries the failed ones again"
             )
             raise incomplete(work, failed, len(blocks), kept)
+        journal.decided.clear()
     return together(work, found)
 
 
-def made_by(work: Work, sizes: Sequence[int]) -> dict[str, str]:
+def made_by(work: Work, n_trials: int, of_a_block: int) -> dict[str, str]:
     """Say what the trials depend on, a line for each thing that may differ."""
     design = work.design
     root = Path(__file__).parents[1]
@@ -174,9 +175,9 @@ def made_by(work: Work, sizes: Sequence[int]) -> dict[str, str]:
     model = design.model.build(TrialData.empty(design.model.doses, design.model.unit))
     return {
         "seed": str(work.seed),
-        "n_trials": str(sum(sizes)),
+        "n_trials": str(n_trials),
         "particles": str(work.particles),
-        "trials of a block": str(sizes[0]),
+        "trials of a block": str(of_a_block),
         **{f"design: {f.name}": repr(getattr(design, f.name)) for f in fields(design)},
         "model fingerprint": fingerprint(model),
         "scenarios": ", ".join(s.name for s in work.scenarios),
@@ -193,6 +194,11 @@ class Journal:
 
     folder: Path
     run: str
+
+    @property
+    def decided(self) -> Decided:
+        """Decisions of trials that have not ended."""
+        return Decided(self.folder, self.run)
 
     def path(self, block: Block) -> Path:
         """Name of the file of a block."""
@@ -262,9 +268,11 @@ def _opened(folder: Path, now: Mapping[str, str], *, resume: bool) -> Journal:
         blocks.mkdir(exist_ok=True)
         content: dict[str, Any] = {"schema": SCHEMA, "sha256": run, "made_by": now}
         write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
-    sweep(folder)
-    sweep(blocks)
-    return Journal(folder, run)
+    journal = Journal(folder, run)
+    for place in (folder, blocks, journal.decided.place):
+        if place.is_dir():
+            sweep(place)
+    return journal
 
 
 def _sum(made: Mapping[str, str]) -> str:

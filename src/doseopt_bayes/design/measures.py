@@ -30,9 +30,9 @@ def truths(sim: Simulation) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        ``p_tox``, ``p_eff``, ``utility`` and ``admissible`` over (scenario, dose); ``obd`` and ``mtd``
-        over scenario, in the unit of dose, NaN for none. ``attrs["toxicity_limit"]``: the limit of the
-        MTD, NaN without one.
+        ``p_tox``, ``p_eff`` (not of a design of toxicity alone), ``utility`` and ``admissible`` over
+        (scenario, dose); ``obd`` and ``mtd`` over scenario, in the unit of dose, NaN for none.
+        ``attrs["toxicity_limit"]``: the limit of the MTD, NaN without one.
     """
     parts = [s.truth(sim.design) for s in sim.scenarios]
     found = xr.concat(parts, dim=SCENARIO).assign_coords(
@@ -52,8 +52,9 @@ def of_each_trial(sim: Simulation) -> xr.Dataset:
         Over (scenario, trial, dose): ``selected`` (0 or 1), ``treated`` (patients). Over (scenario,
         trial): the other :data:`SHARES` (0 or 1), ``p_tox_selected`` (true p_tox of the selected dose,
         NaN for none), and in patients ``patients``, ``toxicities``, ``responses``, ``overdosed`` (treated
-        above the true MTD) and ``underdosed`` (treated below the true OBD). NaN where a scenario has no
-        OBD, or the design no limit of toxicity.
+        above the true MTD) and ``underdosed`` (treated below the true OBD); of a design of toxicity alone
+        no ``responses`` and no ``selects_mtd``, which is its ``selects_obd``. NaN where a scenario has
+        no OBD, or the design no limit of toxicity.
     """
     trials, truth = sim.trials, truths(sim)
     dose, chosen = trials[names.DOSE], trials["recommended"]
@@ -80,7 +81,9 @@ def of_each_trial(sim: Simulation) -> xr.Dataset:
         ),
         underdosed=trials["treated"].where(dose < obd, 0).sum(names.DOSE).where(obd.notnull()),
     )  # fmt: skip
-    return found.drop_vars(["obd", "mtd"], errors="ignore").astype(float)
+    # of toxicity alone nobody has responses, and the OBD is the MTD
+    spare = [] if names.P_EFF in truth else ["responses", "selects_mtd"]
+    return found.drop_vars(["obd", "mtd", *spare], errors="ignore").astype(float)
 
 
 def mean_with_error(each: xr.Dataset) -> xr.Dataset:

@@ -10,22 +10,45 @@ from doseopt_bayes import names
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["HEADS", "MEANING", "marks", "mean", "percent", "rows_of", "sentences", "text_of"]
+__all__ = ["heads", "marks", "mean", "meaning", "percent", "rows_of", "sentences", "text_of"]
 
 SCENARIO: Final = "scenario"
-HEADS: Final = (
-    "dose", "true p_tox", "true p_eff", "true utility", "truth", "selected % ± MCSE",
-    "particles <= %", "patients ± MCSE", "patients %",
+SEEN: Final = (
+    "selected % ± MCSE", "particles <= %", "patients ± MCSE", "patients %",
 )  # fmt: skip
-MEANING: Final = (
+SHARES: Final = (
     "Selected: share of the trials that recommend the dose at their end. ± MCSE: Monte Carlo standard "
     "error, for shares that of a binomial count; a share seen to be 0 % can truly be 300 / trials % "
     "(95 % bound). Particles: the share of trials whose last decision is not resolved, that is, could "
     "change within 3 Monte Carlo standard errors of the posterior; no selection share can be off by "
-    "more through that last decision. OBD: dose of the highest true utility among truly admissible "
-    "doses; MTD: highest dose that, like every lower one, has a true p_tox within the limit; "
-    "inadm.: outside a limit of the rules at the true probabilities."
+    "more through that last decision. "
 )
+BOTH: Final = (
+    "OBD: dose of the highest true utility among truly admissible "
+    "doses; MTD: highest dose that, like every lower one, has a true p_tox within the limit; "
+)
+ALONE: Final = (
+    "MTD: the dose that the design's own utility puts first at the true p_tox, among truly admissible "
+    "doses; "
+)
+LIMIT: Final = "inadm.: outside a limit of the rules at the true probabilities."
+
+
+def alone(table: xr.Dataset) -> bool:
+    """Whether a table of characteristics is of a design that looks at toxicity alone."""
+    return names.P_EFF not in table
+
+
+def heads(table: xr.Dataset) -> tuple[str, ...]:
+    """Return the heads of the columns of :func:`rows_of`."""
+    unit = table.attrs["unit"]
+    ends = ["true p_tox"] if alone(table) else ["true p_tox", "true p_eff"]
+    return (f"dose {unit}".rstrip(), *ends, "true utility", "truth", *SEEN)
+
+
+def meaning(table: xr.Dataset) -> str:
+    """Say what the words of a table mean."""
+    return SHARES + (ALONE if alone(table) else BOTH) + LIMIT
 
 
 def percent(share: float, mcse: float = math.nan) -> str:
@@ -65,20 +88,22 @@ def _small(error: float, digits: int) -> str:
 def marks(row: xr.Dataset) -> str:
     """Say what a dose truly is: OBD, MTD, inadmissible."""
     dose = float(row[names.DOSE])
-    said = [word for name, word in (("obd", "OBD"), ("mtd", "MTD")) if float(row[name]) == dose]
+    kinds = (("obd", "OBD"), ("mtd", "MTD"))[int(alone(row)) :]
+    said = [word for name, word in kinds if float(row[name]) == dose]
     return " ".join(said if bool(row["admissible"]) else [*said, "inadm."])
 
 
 def rows_of(part: xr.Dataset) -> list[tuple[str, ...]]:
-    """Return the cells of one scenario below :data:`HEADS`: a row per dose, and one for none."""
+    """Return the cells of one scenario below :func:`heads`: a row per dose, and one for none."""
     at_most = percent(float(part["not_resolved"]))
+    ends = [v for v in (names.P_TOX, names.P_EFF) if v in part]
     rows = []
     for i in range(part.sizes[names.DOSE]):
         row = part.isel({names.DOSE: i})
         rows.append(
             (
                 f"{float(row[names.DOSE]):g}",
-                *(f"{float(row[v]):.2f}" for v in (names.P_TOX, names.P_EFF)),
+                *(f"{float(row[v]):.2f}" for v in ends),
                 f"{float(row['utility']):.3f}",
                 marks(row),
                 percent(*_pair(row, "selected")),
@@ -88,7 +113,7 @@ def rows_of(part: xr.Dataset) -> list[tuple[str, ...]]:
             )
         )
     none = percent(*_pair(part, "none_selected"))
-    return [*rows, ("none", "", "", "", "", none, at_most, "", "")]
+    return [*rows, ("none", *[""] * (len(ends) + 2), none, at_most, "", "")]
 
 
 def sentences(part: xr.Dataset, unit: str) -> list[str]:
@@ -97,7 +122,7 @@ def sentences(part: xr.Dataset, unit: str) -> list[str]:
     def dose(name: str) -> str:
         return f"{float(part[name]):g} {unit}".rstrip()
 
-    said = []
+    said, best = [], "MTD" if alone(part) else "OBD"
     if math.isnan(float(part["obd"])):
         said.append(
             "No dose is truly admissible: the right answer is none, given by "
@@ -105,9 +130,9 @@ def sentences(part: xr.Dataset, unit: str) -> list[str]:
         )
     else:
         said.append(
-            f"True OBD {dose('obd')}: selected by {percent(*_pair(part, 'selects_obd'))} %."
+            f"True {best} {dose('obd')}: selected by {percent(*_pair(part, 'selects_obd'))} %."
         )
-    if not math.isnan(float(part["mtd"])):
+    if not alone(part) and not math.isnan(float(part["mtd"])):
         said.append(
             f"True MTD {dose('mtd')}: selected by {percent(*_pair(part, 'selects_mtd'))} %."
         )
@@ -121,13 +146,16 @@ def sentences(part: xr.Dataset, unit: str) -> list[str]:
         f"{percent(*_pair(part, 'stopped_early'))} %."
     )
     treated = f"Mean per trial: {mean(*_pair(part, 'patients'))} patients"
-    for name, where in (("overdosed", "above the true MTD"), ("underdosed", "below the true OBD")):
+    for name, where in (
+        ("overdosed", "above the true MTD"),
+        ("underdosed", f"below the true {best}"),
+    ):
         if not math.isnan(float(part[name])):
             treated += f", {mean(*_pair(part, name))} of them {where}"
-    said.append(
-        f"{treated}; {mean(*_pair(part, 'toxicities'))} toxicities, "
-        f"{mean(*_pair(part, 'responses'))} responses."
-    )
+    treated += f"; {mean(*_pair(part, 'toxicities'))} toxicities"
+    if not alone(part):
+        treated += f", {mean(*_pair(part, 'responses'))} responses"
+    said.append(f"{treated}.")
     said.append(
         f"Not resolved by the particles: the last decision of {percent(*_pair(part, 'not_resolved'))} % "
         f"of the trials, some decision of {percent(*_pair(part, 'any_not_resolved'))} %."
@@ -138,7 +166,7 @@ def sentences(part: xr.Dataset, unit: str) -> list[str]:
 def text_of(table: xr.Dataset) -> str:
     """Return the table of every scenario, what its trials came to, and what the words mean."""
     unit, n = table.attrs["unit"], table.attrs["n_trials"]
-    head = (f"dose {unit}".rstrip(), *HEADS[1:])
+    head = heads(table)
     title = (
         f"Operating characteristics: {n:,} trials of each scenario, seed {table.attrs['seed']}, "
         f"{table.attrs['particles']:,} particles a posterior"
@@ -153,7 +181,7 @@ def text_of(table: xr.Dataset) -> str:
             "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows
         ]
         lines += sentences(part, unit)
-    return "\n".join([*lines, "", MEANING])
+    return "\n".join([*lines, "", meaning(table)])
 
 
 def _pair(row: xr.Dataset, name: str) -> tuple[float, float]:

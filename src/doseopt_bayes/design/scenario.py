@@ -26,8 +26,10 @@ class Scenario:
     ----------
     name
         Name, for tables and figures.
-    p_tox, p_eff
-        True probabilities at each candidate dose, ascending with the doses, each in 0..1.
+    p_tox
+        True probabilities of toxicity at each candidate dose, ascending with the doses, each in 0..1.
+    p_eff
+        True probabilities of efficacy, as many; ``None`` for a design that looks at toxicity alone.
     correlation
         Correlation of the two outcomes of a patient, 0 for independence; where the margins do not
         allow it, the strongest that they allow.
@@ -45,11 +47,12 @@ class Scenario:
 
     name: str
     p_tox: tuple[float, ...]
-    p_eff: tuple[float, ...]
+    p_eff: tuple[float, ...] | None = None
     correlation: float = 0.0
 
     def __post_init__(self) -> None:
-        for field in (names.P_TOX, names.P_EFF):
+        given = (names.P_TOX, names.P_EFF)[: 1 if self.p_eff is None else 2]
+        for field in given:
             values = tuple(float(p) for p in getattr(self, field))
             for p in values:
                 if not 0 <= p <= 1:
@@ -58,19 +61,31 @@ class Scenario:
                         f"scenario '{self.name}': {field} = {p:g} is not a probability", hint=hint
                     )
             object.__setattr__(self, field, values)
-        if len(self.p_tox) != len(self.p_eff) or not self.p_tox:
+        lengths = {field: len(getattr(self, field)) for field in given}
+        if len(set(lengths.values())) != 1 or not self.p_tox:
+            said = ", ".join(f"{n} of {field}" for field, n in lengths.items())
             raise DoseOptError(
-                f"scenario '{self.name}': {len(self.p_tox)} values of p_tox, {len(self.p_eff)} of p_eff",
+                f"scenario '{self.name}': {said.replace(' of', ' values of', 1)}",
                 hint="one of each for every candidate dose",
             )
         if not -1 <= self.correlation <= 1:
             raise DoseOptError(
                 f"scenario '{self.name}': correlation = {self.correlation:g} lies outside -1..1"
             )
+        if self.correlation and self.p_eff is None:
+            raise DoseOptError(
+                f"scenario '{self.name}': correlation = {self.correlation:g} with an efficacy that it "
+                "does not have",
+                hint="give p_eff, or leave the correlation out",
+            )
 
     def cells(self) -> np.ndarray:
-        """Probabilities of neither, efficacy only, toxicity only, both: (dose, cell)."""
-        tox, eff = np.array(self.p_tox), np.array(self.p_eff)
+        """Probabilities of neither, efficacy only, toxicity only, both: (dose, cell).
+
+        Without p_eff nobody responds.
+        """
+        tox = np.array(self.p_tox)
+        eff = np.zeros_like(tox) if self.p_eff is None else np.array(self.p_eff)
         both = tox * eff + self.correlation * np.sqrt(tox * (1 - tox) * eff * (1 - eff))
         both = both.clip(np.maximum(0, tox + eff - 1), np.minimum(tox, eff))
         return np.stack([1 - tox - eff + both, eff - both, tox - both, both], axis=1)
@@ -89,7 +104,10 @@ class Scenario:
         xarray.Dataset
             ``p_tox``, ``p_eff``, ``utility`` and ``admissible`` over dose; ``obd`` (dose of the
             highest true utility among truly admissible ones) and ``mtd`` (highest dose that, like
-            every lower one, has a true p_tox at most the limit), NaN for none.
+            every lower one, has a true p_tox at most the limit), NaN for none. A design whose model
+            reads toxicity alone has no p_eff here, and its own utility says which dose is the MTD:
+            ``mtd`` and ``obd`` are both the dose of the highest true utility among truly admissible
+            ones, for example the closest to the target.
 
         Raises
         ------
@@ -106,18 +124,24 @@ class Scenario:
                 hint="one probability for every candidate dose",
             )
         found = xr.Dataset(
-            {
-                names.P_TOX: (names.DOSE, np.array(self.p_tox)),
-                names.P_EFF: (names.DOSE, np.array(self.p_eff)),
-                names.P_CELL: ((names.DOSE, names.CELL), self.cells()),
-            },
-            coords={names.DOSE: doses, names.CELL: list(names.CELLS)},
+            {names.P_TOX: (names.DOSE, np.array(self.p_tox))}, coords={names.DOSE: doses}
         )
-        lost = [v for v in design.utility.reads if v not in found]
-        if lost:
+        alone = names.EFF not in design.model.endpoints
+        if not alone and self.p_eff is not None:
+            cells = xr.DataArray(
+                self.cells(), dims=(names.DOSE, names.CELL), coords={names.CELL: list(names.CELLS)}
+            )
+            found[names.P_EFF] = (names.DOSE, np.array(self.p_eff))
+            found[names.P_CELL] = cells
+        needs = dict.fromkeys(
+            [*map(names.probability, design.model.endpoints), *design.utility.reads]
+        )
+        reads = ("the utility", "the model")
+        for v in (v for v in needs if v not in found):
+            who = reads[v not in design.utility.reads]
             raise DoseOptError(
-                f"scenario '{self.name}' has no {', '.join(lost)}, which the utility reads",
-                hint="scenarios have toxicity and efficacy",
+                f"scenario '{self.name}' has no {v}, which {who} reads",
+                hint="give p_eff" if v == names.P_EFF else "scenarios have toxicity and efficacy",
             )
         found["utility"] = design.utility(found)
         fine = found["admissible"] = _truly_admissible(design.rules, found)
@@ -128,7 +152,9 @@ class Scenario:
         if limit is not None:
             low = (found[names.P_TOX] <= limit).astype(int).cumprod(names.DOSE) > 0
             found["mtd"] = found[names.DOSE].where(low).max()
-        return found.drop_dims(names.CELL)
+        if alone:
+            found["mtd"] = found["obd"]
+        return found.drop_dims(names.CELL, errors="ignore")
 
 
 def _truly_admissible(rules: Rule, truth: xr.Dataset) -> xr.DataArray:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -13,16 +15,25 @@ from doseopt_bayes.design.decider import Decider
 from doseopt_bayes.errors import DoseOptError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from doseopt_bayes.design.design import Design
     from doseopt_bayes.design.scenario import Scenario
 
-__all__ = ["BLOCK", "Simulation", "simulate", "simulate_block"]
+__all__ = ["BLOCK", "Block", "Simulation", "Told", "simulate", "simulate_blocks"]
 
 BLOCK: Final = 500  # trials of a block: it has a seed of its own, and is finished as a whole
+GROUP: Final = 100  # blocks that run side by side, so that equal counts are decided together
 SCENARIO: Final = "scenario"
 TRIAL: Final = "trial"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of trials: `place` (scenario, block) and the seed give its patients."""
+
+    place: tuple[int, int]
+    size: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +69,8 @@ def simulate(
     *,
     n_trials: int,
     seed: int,
-    particles: int = 1024,
-    threads: int = 1,
+    particles: int = 512,
+    threads: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> Simulation:
     """Simulate a design under each scenario.
@@ -75,11 +86,12 @@ def simulate(
     seed
         Non-negative integer. Patients depend on the seed, the scenario's place and the trial alone:
         designs that are simulated with one seed meet the same patients.
-    particles, threads
-        As in :func:`~doseopt_bayes.inference.batch.fit_many`; four times the particles where an
-        answer is not resolved.
+    particles
+        Particles of each posterior; four times as many where an answer is not resolved.
+    threads
+        Threads that decide side by side; 0 for one on each processor. The trials are the same.
     progress
-        Called with a few words after each block of trials.
+        Called with a few words after each cohort of patients.
 
     Returns
     -------
@@ -93,27 +105,52 @@ def simulate(
         not fit the design, or a model or utility with further endpoints.
     """
     check_simulation(design, scenarios, n_trials=n_trials, seed=seed)
-    decider = Decider(design, seed, particles, threads)
-    sizes = block_sizes(n_trials)
-    found = []
-    for i, scenario in enumerate(scenarios):
-        parts = []
-        for block, size in enumerate(sizes):
-            parts.append(simulate_block(decider, scenario, (i, block), size))
-            if progress is not None:
-                done = (i * len(sizes) + block + 1) / (len(sizes) * len(scenarios))
-                progress(
-                    f"{done:.0%}: scenario '{scenario.name}', {sum(sizes[: block + 1])} trials"
-                )
-        found.append(xr.concat(parts, dim=TRIAL))
-    return assemble(design, scenarios, found, decider.fits, seed, particles)
+    decider = Decider(design, seed, particles, threads or processors())
+    tell, done = Told(progress), 0
+    found: list[list[xr.Dataset]] = [[] for _ in scenarios]
+    blocks = all_blocks(n_trials, len(scenarios))
+    for group in in_groups(blocks, GROUP):
+        share, size = done / len(blocks), len(group) / len(blocks)
+
+        def say(x: float, share: float = share, size: float = size) -> None:
+            tell(share + x * size, decider.fits)
+
+        for block, part in zip(group, simulate_blocks(decider, scenarios, group, say), strict=True):
+            found[block.place[0]].append(part)
+        done += len(group)
+    joined = [xr.concat(parts, dim=TRIAL) for parts in found]
+    return assemble(design, scenarios, joined, decider.fits, seed, particles)
+
+
+@dataclass
+class Told:
+    """Says how far a simulation is, and how long it takes at this pace.
+
+    Parameters
+    ----------
+    say
+        Called with a few words; ``None`` for silence.
+    begun
+        Share that was done before this process began.
+    """
+
+    say: Callable[[str], None] | None
+    begun: float = 0.0
+    start: float = field(default_factory=time.monotonic)
+
+    def __call__(self, share: float, fits: Mapping[str, int]) -> None:
+        """Say that a `share` of the work is done, with `fits` posteriors so far."""
+        if self.say is not None and share > self.begun:
+            spent = time.monotonic() - self.start
+            left = spent * (1 - share) / (share - self.begun)
+            self.say(f"{share:.0%}: {sum(fits.values()):,} posteriors, about {left:.0f} s left")
 
 
 def assemble(
     design: Design,
     scenarios: Sequence[Scenario],
     found: Sequence[xr.Dataset],
-    fits: dict[str, int],
+    fits: Mapping[str, int],
     seed: int,
     particles: int,
 ) -> Simulation:
@@ -125,9 +162,23 @@ def assemble(
     return Simulation(design, tuple(scenarios), trials, dict(fits), seed, particles)
 
 
-def block_sizes(n_trials: int) -> list[int]:
-    """Split the trials of a scenario into blocks."""
-    return [min(BLOCK, n_trials - start) for start in range(0, n_trials, BLOCK)]
+def processors() -> int:
+    """Return the number of processors that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def all_blocks(n_trials: int, scenarios: int) -> list[Block]:
+    """Split the trials of each scenario into blocks."""
+    sizes = [min(BLOCK, n_trials - start) for start in range(0, n_trials, BLOCK)]
+    return [Block((i, k), n) for i in range(scenarios) for k, n in enumerate(sizes)]
+
+
+def in_groups(blocks: Sequence[Block], size: int) -> list[Sequence[Block]]:
+    """Put blocks together that run side by side."""
+    return [blocks[i : i + size] for i in range(0, len(blocks), size)]
 
 
 def check_simulation(
@@ -140,58 +191,65 @@ def check_simulation(
     called = [s.name for s in scenarios]
     if not called or len(set(called)) != len(called):
         raise DoseOptError(f"scenarios {called}: give at least one, each name once")
-    further = [e for e in design.model.endpoints if e not in (names.TOX, names.EFF)]
-    if further or len(design.model.endpoints) != 2:
+    if sorted(design.model.endpoints) not in ([names.TOX], [names.EFF, names.TOX]):
         raise DoseOptError(
             f"the model reads the endpoints {', '.join(design.model.endpoints)}",
-            hint="simulated patients have toxicity and efficacy, both known at each interim",
+            hint="simulated patients have toxicity, or toxicity and efficacy, known at each interim",
         )
     for scenario in scenarios:
         scenario.truth(design)
 
 
-def simulate_block(
-    decider: Decider, scenario: Scenario, place: tuple[int, int], size: int
-) -> xr.Dataset:
-    """Simulate the trials of one block, cohort by cohort, all at once.
+def simulate_blocks(
+    decider: Decider,
+    scenarios: Sequence[Scenario],
+    blocks: Sequence[Block],
+    tell: Callable[[float], None] = lambda _: None,
+) -> list[xr.Dataset]:
+    """Simulate the trials of some blocks, cohort by cohort, all at once.
 
     Parameters
     ----------
     decider
         Makes the decisions; it may know some already, which changes nothing but the time.
-    scenario
-        The truth.
-    place
-        Position of the scenario and of the block: with the seed, they alone give the patients.
-    size
-        Number of trials.
+    scenarios
+        The truths; a block names its own by position.
+    blocks
+        The place of a block and the seed alone give its patients, whatever runs beside it.
+    tell
+        Called with the share of the work that is done, after each cohort.
 
     Returns
     -------
-    xarray.Dataset
-        As in :class:`Simulation`, over trial and dose.
+    list of xarray.Dataset
+        For each block, as in :class:`Simulation`, over trial and dose.
     """
     design = decider.design
-    rng = np.random.default_rng(np.random.SeedSequence(decider.seed, spawn_key=place))
     # patient by patient, so that a design with fewer patients meets the first of the same ones
-    luck = rng.random((design.most, size, 2))
+    luck = np.concatenate([_luck(decider.seed, block, design.most) for block in blocks], axis=1)
+    sizes = [block.size for block in blocks]
+    places = sorted({block.place[0] for block in blocks})
+    truth = np.repeat([places.index(block.place[0]) for block in blocks], sizes)
     doses = np.array(design.model.doses)
-    truth = scenario.cells()
-    p_tox = truth[:, 2] + truth[:, 3]
+    cell = np.stack([scenarios[i].cells() for i in places])
+    p_tox = cell[..., 2] + cell[..., 3]
     with np.errstate(divide="ignore", invalid="ignore"):
-        eff_if = np.nan_to_num(np.stack([truth[:, 1] / (1 - p_tox), truth[:, 3] / p_tox], axis=1))
+        eff_if = np.nan_to_num(
+            np.stack([cell[..., 1] / (1 - p_tox), cell[..., 3] / p_tox], axis=-1)
+        )
 
-    cells = np.zeros((size, len(doses), len(names.CELLS)), dtype=np.int64)
+    size = len(truth)
+    cells = np.zeros((size, len(doses), len(names.CELLS)), dtype=np.int32)
     dose = np.full(size, int(np.searchsorted(doses, design.start)))
     open_ = np.arange(size)  # trials that go on
     recommended = np.full(size, np.nan)
     early, resolved = np.zeros(size, bool), np.ones(size, bool)
-    unresolved, patient = np.zeros(size, np.int64), 0
+    unresolved, patient = np.zeros(size, np.int32), 0
     while open_.size:
-        here = dose[open_]
+        here, which = dose[open_], truth[open_]
         for k in range(patient, patient + design.cohort):
-            tox = luck[k, open_, 0] < p_tox[here]
-            eff = luck[k, open_, 1] < eff_if[here, tox.astype(int)]
+            tox = luck[k, open_, 0] < p_tox[which, here]
+            eff = luck[k, open_, 1] < eff_if[which, here, tox.astype(int)]
             np.add.at(cells, (open_, here, eff + 2 * tox), 1)
         patient += design.cohort
         said = decider(cells[open_])
@@ -210,16 +268,25 @@ def simulate_block(
         resolved[open_[none]] = said.resolved[none]
         dose[open_] = said.dose
         open_ = open_[~(stops | none)]
+        tell(1.0 if not open_.size else patient / design.most)
     by_dose = (TRIAL, names.DOSE)
-    return xr.Dataset(
+    found = xr.Dataset(
         {
             "recommended": (TRIAL, recommended),
             "stopped_early": (TRIAL, early),
             "resolved": (TRIAL, resolved),
             "unresolved": (TRIAL, unresolved),
-            "treated": (by_dose, cells.sum(axis=-1)),
-            "toxicities": (by_dose, cells[:, :, 2:].sum(axis=-1)),
-            "responses": (by_dose, cells[:, :, [1, 3]].sum(axis=-1)),
+            "treated": (by_dose, cells.sum(axis=-1, dtype=np.int32)),
+            "toxicities": (by_dose, cells[:, :, 2:].sum(axis=-1, dtype=np.int32)),
+            "responses": (by_dose, cells[:, :, [1, 3]].sum(axis=-1, dtype=np.int32)),
         },
         coords={names.DOSE: doses},
     )
+    ends = np.cumsum(sizes)
+    return [found.isel({TRIAL: slice(end - n, end)}) for n, end in zip(sizes, ends, strict=True)]
+
+
+def _luck(seed: int, block: Block, most: int) -> np.ndarray:
+    """Return what decides the outcomes of each patient of a block: (patient, trial, endpoint)."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=block.place))
+    return rng.random((most, block.size, 2))

@@ -12,7 +12,7 @@ import xarray as xr
 from doseopt_bayes import names
 from doseopt_bayes.inference.graph import program_for
 from doseopt_bayes.inference.nuts import fit
-from doseopt_bayes.inference.particles import weigh
+from doseopt_bayes.inference.particles import modes, weigh_at
 from doseopt_bayes.inference.tallies import N_ONLY, counted, trial_of
 from doseopt_bayes.inference.weighted import PARTICLE, TRIAL, Weighted, trusted
 from doseopt_bayes.models.joint import PAIR
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
     from doseopt_bayes.inference.graph import ParticleProgram
     from doseopt_bayes.inference.particles import Weighed
+    from doseopt_bayes.inference.variates import Variates
     from doseopt_bayes.models.base import DoseModel
 
 __all__ = ["NUTS", "block_of", "by_nuts", "row_of", "weigh_all"]
 
 NUTS: Final = "nuts"
+TOGETHER: Final = 512  # trials whose modes are found side by side
 AT_ONCE: Final = 1 << 15  # particles in the arrays of one call: about 10 MB
 
 
@@ -58,10 +60,17 @@ def weigh_all(
     tallies = {kind: counted(program, counts, pair=kind) for at, kind in groups if at.size}
     found: dict[str, np.ndarray] = {}
     khat, ess = np.empty(n), np.empty(n)
+    centre, spread = np.empty((n, program.size)), np.empty((n, program.size, program.size))
+    for kind, tally in tallies.items():  # few points of each trial: many trials at once
+        for start in range(0, n, TOGETHER):
+            at = np.flatnonzero(single[start : start + TOGETHER] == kind) + start
+            if at.size:
+                centre[at], spread[at] = modes(program, tally[_plain(at)], seed)
 
     def work(piece: tuple[np.ndarray | slice, bool]) -> None:
         at, kind = piece
-        done = weigh(program, tallies[kind][at], seed=seed, particles=particles)
+        done = weigh_at(program, tallies[kind][at], centre[at], spread[at], seed=seed,
+                        particles=particles)  # fmt: skip
         khat[at], ess[at] = done.khat, done.ess
         for name, x in _draws(program, done, wanted).items():
             if name not in found:
@@ -118,6 +127,7 @@ def block_of(
     row: xr.Dataset,
     wanted: Sequence[str],
     attrs: Mapping[str, Any],
+    variates: Variates | None = None,
 ) -> Weighted:
     """Label arrays (trial, particle, ...) of equally many particles as one posterior."""
     named = program_for(recipe).model.named_vars_to_dims
@@ -133,7 +143,7 @@ def block_of(
     weight = xr.DataArray(found[""], dims=(TRIAL, PARTICLE), coords={TRIAL: counts[TRIAL]})
     verdict = trusted(row["khat"], row["ess"], int(row["particles"][0]))
     kept = tuple(v for v in recipe.priors if v in wanted)
-    return Weighted(tree, kept, verdict, (), (PARTICLE,), weight=weight)
+    return Weighted(tree, kept, verdict, (), (PARTICLE,), weight=weight, variates=variates)
 
 
 def by_nuts(

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import xarray as xr
 
 from doseopt_bayes import names
@@ -22,10 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from doseopt_bayes.data.trial import TrialData
-    from doseopt_bayes.models.base import DoseModel
+    import numpy as np
 
-__all__ = ["Compiled", "compiled_for", "interpreted", "strict_floats", "threaded"]
+    from doseopt_bayes.models.base import Recipe
+
+__all__ = ["Compiled", "compiled_for", "interpreted", "strict_floats"]
 
 KEPT: Final = 8  # programs kept; the one unused for longest goes first
 
@@ -36,32 +36,6 @@ def strict_floats() -> AbstractContextManager[None]:
 
     flags: AbstractContextManager[None] = pytensor.config.change_flags(numba__fastmath=False)
     return flags
-
-
-def threaded(z: Any, outputs: Sequence[Any], size: int) -> Any:
-    """Compile functions of a matrix (particle, `size`) that several threads may call at once.
-
-    Parameters
-    ----------
-    z, outputs
-        PyTensor variables.
-    size
-        Columns of `z`.
-
-    Returns
-    -------
-    callable
-        From a C-contiguous float array to a tuple of new arrays.
-    """
-    import pytensor  # noqa: PLC0415
-
-    with strict_floats():
-        made = pytensor.function([z], list(outputs), mode="NUMBA")
-        # PyTensor's own call shares its storage between threads: take the function inside
-        inner = made.vm.jit_fn
-        inner.targetoptions["nogil"] = True
-        inner(np.zeros((1, size)))
-    return inner
 
 
 def interpreted(inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
@@ -118,7 +92,12 @@ class Compiled:
         batched = {v: change_dist_size(v, (many,), expand=True) for v in tops}
         # PyTensor 3.3 looks at the first parameter of a distribution alone to see whether it is
         # batched, and in a binomial that is the number of patients
-        batched |= {d: pt.broadcast_to(d, (many, *d.shape)) for d in model.data_vars}
+        people, dims = {names.PATIENT, names.POOLED}, model.named_vars_to_dims
+        batched |= {
+            d: pt.broadcast_to(d, (many, *d.shape))
+            for d in model.data_vars
+            if not people & set(dims.get(d.name, ()))
+        }
         outputs = vectorize_graph([v for g in groups.values() for v in g], replace=batched)
         outputs += [model.rvs_to_values[v] for v in model.observed_RVs]
         with strict_floats(), warnings.catch_warnings():
@@ -159,7 +138,8 @@ class Compiled:
 
     def _labelled(self, name: str, x: np.ndarray, *, sampled: bool) -> xr.DataArray:
         dims = tuple(self.model.named_vars_to_dims.get(name, ()))
-        coords = {d: list(self.model.coords[d]) for d in dims}
+        # patients have no labels: others take their place in the same program
+        coords = {d: list(c) for d in dims if (c := self.model.coords[d]) is not None}
         if sampled:
             dims = (names.CHAIN, names.DRAW, *dims)
             coords |= {names.CHAIN: [0], names.DRAW: list(range(x.shape[1]))}
@@ -169,7 +149,7 @@ class Compiled:
 _CACHE: OrderedDict[str, Compiled] = OrderedDict()
 
 
-def compiled_for(recipe: DoseModel, data: TrialData) -> Compiled:
+def compiled_for(recipe: Recipe, data: Any) -> Compiled:
     """Return the compiled model of `recipe`, holding `data`.
 
     Parameters
@@ -177,7 +157,7 @@ def compiled_for(recipe: DoseModel, data: TrialData) -> Compiled:
     recipe
         A model without data.
     data
-        Trial data with the recipe's doses.
+        Trial data with the recipe's doses, or exposure data.
 
     Raises
     ------

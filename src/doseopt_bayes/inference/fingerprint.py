@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError
 
 if TYPE_CHECKING:
@@ -32,11 +33,17 @@ def fingerprint(model: Any) -> str:
     str
         The same in every process for the same graph and the same versions of PyMC and PyTensor; another
         one when a prior's number, a dose or a term of the likelihood changes. Whole numbers in data
-        containers are the trial's counts: they do not count here, as the data have a sum of their own.
+        containers are the trial's counts, and what lies over patients is theirs: neither counts here, as
+        the data have a sum of their own.
     """
     lines: list[str] = []
     known: dict[Any, int] = {}
-    counts = {id(v): str(v.name) for v in model.data_vars if v.dtype.startswith("int")}
+    of_people = {names.PATIENT, names.POOLED}
+    counts = {
+        id(v): str(v.name)
+        for v in model.data_vars
+        if v.dtype.startswith("int") or of_people & set(model.named_vars_to_dims.get(v.name, ()))
+    }
     roots = {
         "free": model.free_RVs,
         "observed": model.observed_RVs,

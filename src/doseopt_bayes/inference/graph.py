@@ -18,7 +18,8 @@ from scipy.stats import qmc
 from doseopt_bayes import names
 from doseopt_bayes.data.trial import TrialData
 from doseopt_bayes.errors import DoseOptError
-from doseopt_bayes.inference.compiled import KEPT, interpreted, threaded
+from doseopt_bayes.inference.arrays import by_arrays
+from doseopt_bayes.inference.compiled import KEPT, interpreted
 from doseopt_bayes.inference.fingerprint import fingerprint
 from doseopt_bayes.models.joint import PAIR
 
@@ -182,7 +183,7 @@ class ParticleProgram:
             logs.append(pt.stack([pt.log(margin), pt.log1p(-margin)], axis=-1))
         total = sum((x.sum() for x in parts), pt.constant(0.0))
         z, outputs = self._batched([total, pt.concatenate(logs, axis=-1), *(p[e] for e in ends)])
-        return threaded(z, outputs, self.size)
+        return by_arrays(z, outputs)
 
     def evaluate(self, z: np.ndarray) -> Evaluated:
         """Evaluate particles.
@@ -207,7 +208,7 @@ class ParticleProgram:
     def _natural(self) -> Any:
         free = self.model.free_RVs
         z, outputs = self._batched(self.model.replace_rvs_by_values(free))
-        return threaded(z, outputs, self.size)
+        return by_arrays(z, outputs)
 
     def natural(self, z: np.ndarray) -> dict[str, np.ndarray]:
         """Return the free parameters on their own scale: name to (n, ...), from (n, size)."""

@@ -15,17 +15,22 @@ from doseopt_bayes.errors import DoseOptError, did_you_mean
 from doseopt_bayes.inference.checks import diagnose
 from doseopt_bayes.inference.compiled import Compiled, compiled_for, strict_floats
 from doseopt_bayes.inference.fingerprint import fingerprint
+from doseopt_bayes.inference.identify import identify
 from doseopt_bayes.inference.posterior import Posterior, probabilities
 from doseopt_bayes.inference.prior import PRIOR_DRAWS, prior_warnings
+from doseopt_bayes.models.exposure_response import ExposureResponse
+from doseopt_bayes.models.joint_exposure import JointExposureResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from doseopt_bayes.data.exposure import ExposureData
     from doseopt_bayes.data.trial import TrialData
-    from doseopt_bayes.models.base import DoseModel
+    from doseopt_bayes.models.base import Recipe
 
 __all__ = ["SAMPLERS", "fit", "quantities"]
 
+CURVES: Final = (ExposureResponse, JointExposureResponse)
 Sampler = Literal["nutpie", "pymc"]
 SAMPLERS: Final[tuple[Sampler, ...]] = ("nutpie", "pymc")
 DRAWS: Final = 2000  # per chain
@@ -35,8 +40,8 @@ PACKAGES: Final = ("doseopt-bayes", "pymc", "pytensor", "nutpie", "arviz", "nump
 
 
 def fit(
-    model: DoseModel,
-    data: TrialData,
+    model: Recipe,
+    data: TrialData | ExposureData,
     *,
     seed: int | None = None,
     sampler: Sampler = "nutpie",
@@ -50,9 +55,10 @@ def fit(
     Parameters
     ----------
     model
-        The recipe, for example :class:`~doseopt_bayes.models.efftox.EffTox`.
+        The recipe, for example :class:`~doseopt_bayes.models.efftox.EffTox`, or a curve of exposure,
+        :class:`~doseopt_bayes.models.exposure_response.ExposureResponse`.
     data
-        Trial data with the same candidate doses.
+        Trial data with the same candidate doses; exposure data for a curve of exposure.
     seed
         Non-negative integer; the same seed, versions and processor give the same bits. ``None``
         draws one, records it and says so.
@@ -88,7 +94,9 @@ def fit(
             f"seed = {seed!r} is not a non-negative integer", hint="pass seed=1, not text"
         )
     compiled = compiled_for(model, data)
-    run = _sampler(compiled, sampler, tune=tune, chains=chains, seed=int(seed))
+    # the curve's parameters stay correlated: adapting to that gives several times the ESS
+    metric = "low_rank" if isinstance(model, CURVES) else "diag"
+    run = _sampler(compiled, sampler, metric, tune=tune, chains=chains, seed=int(seed))
     step, length = 0, draws
     while True:
         raw = run(length, STEPS[step])
@@ -110,15 +118,11 @@ def fit(
         else:
             break
     tree = posterior.tree
-    prior = compiled.forward(PRIOR_DRAWS, int(seed))
+    people = isinstance(model, CURVES)  # a prior draw of each patient takes memory
+    prior = compiled.forward(PRIOR_DRAWS // 4 if people else PRIOR_DRAWS, int(seed))
     for group in ("prior", "prior_predictive", "observed_data", "constant_data"):
         tree[group] = prior[group]
-    absent = [e for e in model.endpoints if e not in data.endpoints]
-    notes += [f"{e}: not in the data, so that what is said of it is the prior" for e in absent]
-    unread = [e for e in data.endpoints if e not in model.endpoints]
-    adds = " (others = [...] adds it)" if hasattr(model, "others") else ""
-    notes += [f"{e}: in the data, but not in the model{adds}" for e in unread]
-    notes += [*data.notes, *prior_warnings(tree)]
+    notes += [*_apart(model, data), *data.notes, *_findings(model, data, posterior)]
     tree.attrs.update(
         sampler=sampler, seed=int(seed), tune=tune, chains=chains, draws=length,
         target_accept=STEPS[step], model=str(model), model_fingerprint=fingerprint(compiled.model),
@@ -128,8 +132,35 @@ def fit(
     return replace(posterior, notes=tuple(notes))
 
 
+def _apart(model: Recipe, data: Any) -> list[str]:
+    """Say which endpoints only the model or only the data have; a curve of exposure reads one alone."""
+    if isinstance(model, CURVES):
+        return []
+    absent = [e for e in model.endpoints if e not in data.endpoints]
+    unread = [e for e in data.endpoints if e not in model.endpoints]
+    adds = " (others = [...] adds it)" if hasattr(model, "others") else ""
+    return [
+        *(f"{e}: not in the data, so that what is said of it is the prior" for e in absent),
+        *(f"{e}: in the data, but not in the model{adds}" for e in unread),
+    ]
+
+
+def _findings(model: Recipe, data: Any, posterior: Posterior) -> tuple[str, ...]:
+    """Say what the data contradict or cannot tell."""
+    if isinstance(model, JointExposureResponse):
+        found = []
+        for name, one in model.parts.items():
+            tree = xr.DataTree.from_dict({"posterior": model.draws_of(posterior.draws, name)})
+            part = replace(posterior, tree=tree, parameters=tuple(one.priors))
+            found += [f"{name}: {said}" for said in identify(one, data, part)]
+        return tuple(found)
+    if isinstance(model, ExposureResponse):
+        return identify(model, data, posterior)
+    return prior_warnings(posterior.tree)
+
+
 def _sampler(
-    compiled: Compiled, sampler: Sampler, *, tune: int, chains: int, seed: int
+    compiled: Compiled, sampler: Sampler, metric: str, *, tune: int, chains: int, seed: int
 ) -> Callable[[int, float], xr.DataTree]:
     """Return a function (draws, target acceptance) -> tree."""
     if sampler == "nutpie":
@@ -138,7 +169,7 @@ def _sampler(
         program = compiled.nuts()
         return lambda draws, target: nutpie.sample(
             program, draws=draws, tune=tune, chains=chains, seed=seed,
-            target_accept=target, save_warmup=False, progress_bar=False,
+            target_accept=target, save_warmup=False, progress_bar=False, adaptation=metric,
         )  # fmt: skip
     import pymc as pm  # noqa: PLC0415
 
@@ -153,20 +184,23 @@ def _sampler(
     return run
 
 
-def quantities(recipe: DoseModel, draws: xr.Dataset) -> tuple[str, ...]:
+def quantities(recipe: Recipe, draws: xr.Dataset) -> tuple[str, ...]:
     """Return what the gate looks at: every free parameter, and the probability of every endpoint."""
     return tuple(dict.fromkeys([*recipe.priors, *probabilities(draws)]))
 
 
-def _posterior(raw: xr.DataTree, recipe: DoseModel, model: Any, data: TrialData) -> Posterior:
+def _posterior(raw: xr.DataTree, recipe: Recipe, model: Any, data: Any) -> Posterior:
     draws = raw["posterior"].to_dataset()
     stats = raw["sample_stats"].to_dataset()
     # texts and Nones: they cannot be written to netCDF (PyMC issue 8321)
     stats = stats.drop_vars([v for v in stats.data_vars if stats[v].dtype == object])
     draws = draws.assign_coords({d: list(model.coords[d]) for d in draws.dims if d in model.coords})
-    draws[names.DOSE].attrs["units"] = recipe.unit
-    # the data's doses may differ from the model's in the last bits, and labels must align
-    seen = data.counts.assign_coords({names.DOSE: draws[names.DOSE]})
+    if isinstance(recipe, CURVES):
+        seen = recipe.seen(data)
+    else:
+        draws[names.DOSE].attrs["units"] = recipe.unit
+        # the data's doses may differ from the model's in the last bits, and labels must align
+        seen = data.counts.assign_coords({names.DOSE: draws[names.DOSE]})
     parameters = tuple(recipe.priors)
     diagnostics = diagnose(draws, stats, quantities(recipe, draws))
     tree = xr.DataTree.from_dict({"posterior": draws, "sample_stats": stats, "seen": seen})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,23 +16,24 @@ import numpy as np
 from doseopt_bayes.inference.graph import Evaluated
 from doseopt_bayes.inference.pareto import pareto_khat
 from doseopt_bayes.inference.proposal import SplitT, StandardT, matched, standard_t
+from doseopt_bayes.inference.variates import Variates, variates_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from doseopt_bayes.inference.graph import ParticleProgram
 
-__all__ = ["Counted", "Weighed", "weigh"]
+__all__ = ["Counted", "Weighed", "modes", "shared_variates", "weigh", "weigh_at"]
 
 DEFENSIVE: Final = 0.2  # share of the particles drawn from the prior, which bounds every weight
-PILOT: Final = 384  # particles that find out where the posterior lies; not used again
+PILOT: Final = 256  # particles that find out where the posterior lies; not used again
 KEPT: Final = 12  # sets of common particles kept beside a program
 STARTS: Final = 512  # prior particles among which the climb to the mode starts
 STEP: Final = 1e-4  # of the numerical derivatives
 LENGTHS: Final = np.array([1.0, 0.5, 0.2, 0.05])  # of a Newton step, the best is taken
 DONE: Final = 1e-3  # gain of log density that the next step promises: the centre is near enough
 CLIMBS: Final = 30
-CHUNK: Final = 1 << 14  # particles evaluated at once: what fits the processor's cache
+CHUNK: Final = 1 << 12  # particles evaluated at once: what fits the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +92,10 @@ class _Common:
     z: np.ndarray
     said: Evaluated
 
+    @cached_property
+    def variates(self) -> Variates:
+        return variates_of(self.standard.scores, len(self.z))
+
 
 def weigh(program: ParticleProgram, counted: Counted, *, seed: int, particles: int) -> Weighed:
     """Sample the posterior of each trial with `particles` weighted particles.
@@ -112,12 +118,30 @@ def weigh(program: ParticleProgram, counted: Counted, *, seed: int, particles: i
     Quasi-random (Sobol) particles, weighted by the density of the mixture, so that no weight exceeds 5
     times the likelihood.
     """
-    mode, spread = _modes(program, counted, seed)
+    mode, spread = modes(program, counted, seed)
+    return weigh_at(program, counted, mode, spread, seed=seed, particles=particles)
+
+
+def weigh_at(
+    program: ParticleProgram,
+    counted: Counted,
+    mode: np.ndarray,
+    spread: np.ndarray,
+    *,
+    seed: int,
+    particles: int,
+) -> Weighed:
+    """Do what :func:`weigh` does from where :func:`modes` found each posterior."""
     at_mode = SplitT(mode, np.linalg.cholesky(spread), np.ones((len(mode), 2, program.size)))
     pilot = _common(program, seed, max(PILOT, particles // 4), stream=1)
     first = _importance(program, counted, pilot, at_mode)
     proposal = matched(first.z, first.weight, first.ess, mode, spread)
     return _importance(program, counted, _common(program, seed, particles, stream=2), proposal)
+
+
+def shared_variates(program: ParticleProgram, seed: int, particles: int) -> Variates:
+    """Return the control variates of the particles of :func:`weigh`, the same for every trial."""
+    return _common(program, seed, particles, stream=2).variates
 
 
 def _common(program: ParticleProgram, seed: int, particles: int, *, stream: int) -> _Common:
@@ -164,8 +188,14 @@ def _shared_posterior(program: ParticleProgram, said: Evaluated, counted: Counte
     return found
 
 
-def _modes(program: ParticleProgram, counted: Counted, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Climb to the mode of each trial from the best of some prior draws; return it and its spread."""
+def modes(program: ParticleProgram, counted: Counted, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Climb to the mode of each trial from the best of some prior draws.
+
+    Returns
+    -------
+    tuple
+        (trial, size): the mode; (trial, size, size): the inverse of the information there.
+    """
     k = program.size
     start = _common(program, seed, round(STARTS / DEFENSIVE), stream=0)
     z = start.z[_shared_posterior(program, start.said, counted).argmax(axis=1)]
@@ -227,5 +257,5 @@ def _importance(
     for name, x in said.p.items():
         p[name] = np.empty((*shape, x.shape[-1]))
         p[name][:, :n], p[name][:, n:] = x, common.said.p[name]
-    ess = 1 / np.einsum("tp,tp->t", weight, weight)
+    ess = 1 / (weight[:, None] @ weight[..., None])[:, 0, 0]
     return Weighed(z, p, weight, pareto_khat(weight), ess)

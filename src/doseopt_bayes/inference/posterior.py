@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import arviz_stats as azs
 import numpy as np
@@ -16,7 +16,7 @@ from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from doseopt_bayes.inference.checks import Diagnostics
 
@@ -74,6 +74,7 @@ class Posterior:
     diagnostics: Diagnostics
     notes: tuple[str, ...] = ()
     sample_dims: tuple[str, ...] = (names.CHAIN, names.DRAW)
+    random: ClassVar[bool] = True  # whether errors are those of draws; else they are bounds
 
     @cached_property
     def draws(self) -> xr.Dataset:
@@ -110,6 +111,22 @@ class Posterior:
     def prob(self, event: xr.DataArray) -> xr.DataArray:
         """Posterior probability of a boolean `event`."""
         return self.expect(event.astype(float))
+
+    def below(self, variable: str, limit: float) -> tuple[xr.DataArray, xr.DataArray]:
+        """Pr(variable < limit) and its Monte Carlo error; an engine without draws overrides it."""
+        event = self[variable] < limit
+        return self.prob(event), self.mcse(event)
+
+    def exceeds(self, variable: str, limit: float) -> tuple[xr.DataArray, xr.DataArray]:
+        """Pr(variable > limit) and its Monte Carlo error."""
+        event = self[variable] > limit
+        return self.prob(event), self.mcse(event)
+
+    def between(self, variable: str, low: float, high: float) -> tuple[xr.DataArray, xr.DataArray]:
+        """Pr(low < variable <= high), with 0 inside when it is `low`, and its Monte Carlo error."""
+        x = self[variable]
+        event = ((x > low) | (x == 0 if low == 0 else False)) & (x <= high)
+        return self.prob(event), self.mcse(event)
 
     def quantile(self, x: xr.DataArray, q: float) -> xr.DataArray:
         """Posterior quantile of `x` at level `q`."""
@@ -170,6 +187,29 @@ class Posterior:
         """
         return self.mcse(x.where(at, 0).sum(names.DOSE) - x)
 
+    def errors_of_sum(
+        self, slopes: Mapping[str, xr.DataArray], at: xr.DataArray
+    ) -> tuple[xr.DataArray, xr.DataArray] | None:
+        """Monte Carlo errors of a linear sum of means, where they need no draws of the sum.
+
+        Parameters
+        ----------
+        slopes
+            Variable to its factor at each dose.
+        at
+            Where the gaps start, as for :meth:`mcse_of_gaps`.
+
+        Returns
+        -------
+        tuple or None
+            Error at each dose and of each gap; ``None`` when only draws of the sum tell.
+        """
+        return None
+
+    def some(self, at: np.ndarray) -> Posterior:
+        """Return the posteriors at some positions of the dim trial, where there is one."""
+        raise TypeError(f"{type(self).__name__} has no dim trial")
+
     def check(self) -> Diagnostics:
         """Verdict of the diagnostics gate, printable."""
         return self.diagnostics
@@ -177,7 +217,9 @@ class Posterior:
 
 def _ascending(group: xr.Dataset) -> xr.Dataset:
     # "the lowest dose" is read off the order: a tree from elsewhere may have another one
-    return group if group.indexes[names.DOSE].is_monotonic_increasing else group.sortby(names.DOSE)
+    # and a curve of exposure has no doses
+    ascends = names.DOSE not in group.indexes or group.indexes[names.DOSE].is_monotonic_increasing
+    return group if ascends else group.sortby(names.DOSE)
 
 
 def _named(x: xr.DataArray) -> xr.Dataset:

@@ -29,11 +29,14 @@ class StandardT:
         (particle, size): 1 where a draw lies above 0, else 0.
     log_density
         (particle,).
+    scores
+        (particle, size): normal scores of the points that the draws were made from.
     """
 
     t: np.ndarray
     up: np.ndarray
     log_density: np.ndarray
+    scores: np.ndarray
 
 
 def standard_t(n: int, size: int, seed: int) -> StandardT:
@@ -47,8 +50,9 @@ def standard_t(n: int, size: int, seed: int) -> StandardT:
     sobol = qmc.Sobol(size + 1, rng=np.random.default_rng(seed))
     u = sobol.random_base2(max(0, (n - 1).bit_length()))[:n].clip(EDGE, 1 - EDGE)
     chi2 = 2 * gammainccinv(DF / 2, u[:, size])
-    t = ndtri(u[:, :size]) * np.sqrt(DF / chi2)[:, None]
-    return StandardT(t, (t > 0).astype(float), _log_t((t**2).sum(axis=1), size))
+    scores = ndtri(u[:, :size])
+    t = scores * np.sqrt(DF / chi2)[:, None]
+    return StandardT(t, (t > 0).astype(float), _log_t((t**2).sum(axis=1), size), scores)
 
 
 def _log_t(distance: np.ndarray, size: int) -> np.ndarray:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import xarray as xr
@@ -13,6 +13,11 @@ from doseopt_bayes import names
 from doseopt_bayes.inference.checks import Check, Diagnostics
 from doseopt_bayes.inference.pareto import khat_limit
 from doseopt_bayes.inference.posterior import Posterior
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from doseopt_bayes.inference.variates import Variates
 
 __all__ = ["MIN_ESS", "PARTICLE", "TRIAL", "Weighted", "trusted"]
 
@@ -30,32 +35,116 @@ class Weighted(Posterior):
     ----------
     weight
         Over (trial, particle), or (particle) for a single trial: sum 1 over particles.
+    variates
+        What is known of quasi-random particles; ``None`` treats them as independent.
     """
 
     weight: xr.DataArray = field(kw_only=True)
+    variates: Variates | None = field(kw_only=True, default=None)
+
+    def some(self, at: np.ndarray) -> Weighted:
+        """Return the posteriors at some positions of the dim trial."""
+        groups = {}
+        for name, child in self.tree.children.items():
+            group = child.to_dataset()
+            groups[name] = group.isel({TRIAL: at}) if TRIAL in group.dims else group
+        tree = xr.DataTree.from_dict(groups)
+        tree.attrs.update(self.tree.attrs)
+        return replace(self, tree=tree, weight=self.weight.isel({TRIAL: at}))
 
     def expect(self, x: xr.DataArray) -> xr.DataArray:
         """Weighted mean of `x`."""
-        found: xr.DataArray = xr.dot(x.astype(float), self.weight, dim=PARTICLE)
-        return _in_order(found, x)
+        return self._total(self.weight, x)
 
-    @cached_property
-    def _squares(self) -> xr.DataArray:
-        return self.weight**2
+    def _total(self, weight: xr.DataArray, x: xr.DataArray) -> xr.DataArray:
+        """Sum of `x` over particles under `weight`; a matrix product for each trial, for speed."""
+        if set(weight.dims) - set(x.dims):
+            return _in_order(xr.dot(x.astype(float), weight, dim=PARTICLE), x)
+        sums = weight.to_numpy()[..., None, :] @ self._columns(x)
+        return self._labelled(sums[..., 0, :], x)
+
+    def _columns(self, x: xr.DataArray) -> np.ndarray:
+        """Return numbers as (..., particle, column), a column for each place beyond trial."""
+        rest = tuple(d for d in x.dims if d not in self.weight.dims)
+        flat = x.transpose(*self.weight.dims, *rest).to_numpy()
+        columns: np.ndarray = flat.reshape((*self.weight.shape, -1)).astype(float, copy=False)
+        return columns
+
+    def _labelled(self, sums: np.ndarray, x: xr.DataArray) -> xr.DataArray:
+        """Label (..., column) as `x` is labelled, without particles."""
+        rest = tuple(d for d in x.dims if d not in self.weight.dims)
+        dims = (*(d for d in self.weight.dims if d != PARTICLE), *rest)
+        coords = {name: c for name, c in x.coords.items() if PARTICLE not in c.dims}
+        shaped = sums.reshape([x.sizes[d] for d in dims])
+        return _in_order(xr.DataArray(shaped, dims=dims, coords=coords), x)
+
+    def _scaled(self, x: xr.DataArray) -> np.ndarray:
+        """Return weight times distance from the mean, (..., particle, column)."""
+        columns, weight = self._columns(x), self.weight.to_numpy()
+        mean = weight[..., None, :] @ columns
+        found: np.ndarray = columns - mean
+        found *= weight[..., None]
+        return found
+
+    def _variance(self, scaled: np.ndarray) -> np.ndarray:
+        if self.variates is not None:
+            return self.variates.variance(scaled)
+        found: np.ndarray = np.einsum("...pk,...pk->...k", scaled, scaled)
+        return found
+
+    def _covariance(self, scaled: np.ndarray) -> np.ndarray:
+        if self.variates is not None:
+            return self.variates.covariance(scaled)
+        found: np.ndarray = scaled.swapaxes(-1, -2) @ scaled
+        return found
+
+    def below(self, variable: str, limit: float) -> tuple[xr.DataArray, xr.DataArray]:
+        """Pr(variable < limit) and its Monte Carlo error."""
+        return self._event(self[variable] < limit)
+
+    def exceeds(self, variable: str, limit: float) -> tuple[xr.DataArray, xr.DataArray]:
+        """Pr(variable > limit) and its Monte Carlo error."""
+        return self._event(self[variable] > limit)
+
+    def _event(self, event: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+        probability = self.expect(event)
+        return probability, self._error_of(event, probability)
 
     def mcse_of_gaps(self, x: xr.DataArray, at: xr.DataArray) -> xr.DataArray:
         """Monte Carlo error of gaps between doses, from the covariance of the weighted means."""
-        other = f"{names.DOSE}_"
-        scaled = (x - self.expect(x)) * self.weight
-        products = xr.dot(scaled, scaled.rename({names.DOSE: other}), dim=PARTICLE)
-        one = at.astype(float).rename({names.DOSE: other})
-        own = (products * one).sum(other)  # with the one dose
-        each = products.where(products[names.DOSE] == products[other], 0).sum(other)
-        variance = own.where(at, 0).sum(names.DOSE) + each - 2 * own
+        flat = x.transpose(*self.weight.dims, names.DOSE)
+        return self._gaps(self._covariance(self._scaled(flat)), x, at)
+
+    def _gaps(self, covariance: np.ndarray, x: xr.DataArray, at: xr.DataArray) -> xr.DataArray:
+        """Errors of gaps from a covariance (..., dose, dose)."""
+        dims = [d for d in (*self.weight.dims, names.DOSE) if d != PARTICLE]
+        here = at.transpose(*(d for d in dims if d in at.dims)).to_numpy()
+        each = np.diagonal(covariance, axis1=-2, axis2=-1)
+        own = (covariance * here[..., None, :]).sum(axis=-1)  # with the one dose
+        variance = np.where(here, own, 0.0).sum(axis=-1, keepdims=True) + each - 2 * own
         # rounding leaves 1e-20 where two doses have the same draws
-        size = each.max(names.DOSE)
-        error = variance.where(variance > 1e-12 * size, 0.0) ** 0.5
-        return _in_order(error, x)
+        size = each.max(axis=-1, keepdims=True)
+        error = np.sqrt(np.where(variance > 1e-12 * size, variance, 0.0))
+        coords = {name: c for name, c in x.coords.items() if PARTICLE not in c.dims}
+        return _in_order(xr.DataArray(error, dims=dims, coords=coords), x)
+
+    def errors_of_sum(
+        self, slopes: Mapping[str, xr.DataArray], at: xr.DataArray
+    ) -> tuple[xr.DataArray, xr.DataArray] | None:
+        """Errors of a linear sum and of its gaps, from one covariance of all variables and doses."""
+        if any(set(self[name].dims) != {*self.weight.dims, names.DOSE} for name in slopes):
+            return None
+        some = self[next(iter(slopes))]
+        scaled = np.concatenate([self._scaled(self[name]) for name in slopes], axis=-1)
+        n, k = some.sizes[names.DOSE], len(slopes)
+        every = self._covariance(scaled).reshape(*scaled.shape[:-2], k, n, k, n)
+        dims = [d for d in (*self.weight.dims, names.DOSE) if d != PARTICLE]
+        slope = np.stack([g.transpose(*dims).to_numpy() for g in slopes.values()], axis=-2)
+        covariance = np.einsum("...kd,...kdle,...le->...de", slope, every, slope)
+        variance = np.diagonal(covariance, axis1=-2, axis2=-1)
+        coords = {name: c for name, c in some.coords.items() if PARTICLE not in c.dims}
+        error = xr.DataArray(np.sqrt(variance.clip(min=0)), dims=dims, coords=coords)
+        return error, self._gaps(covariance, some, at)
 
     @cached_property
     def ess(self) -> xr.DataArray:
@@ -82,24 +171,23 @@ class Weighted(Posterior):
         -------
         xarray.DataArray
             sqrt(sum of w^2 (x - mean)^2), the delta method for self-normalised weights (Owen 2013,
-            section 9.2). Quasi-random particles err less than that. An event that fewer than 10
-            effective particles have, or lack, has at least the error sqrt(p (1 - p) / ESS) with p =
-            (ESS times its probability + 1/2) / (ESS + 1): the weights of the few say too little. The
-            error of a quantile is half the distance between the quantiles one error of its own
-            probability below and above `q`.
+            section 9.2); of quasi-random particles only what their `variates` leave. An event that
+            fewer than 10 effective particles have, or lack, has at least the error
+            sqrt(p (1 - p) / ESS) with p = (ESS times its probability + 1/2) / (ESS + 1): the weights of
+            the few say too little. The error of a quantile is half the distance between the quantiles
+            one error of its own probability below and above `q`.
         """
         if q is not None:
             error = self.mcse(x <= self.quantile(x, q))
             return (self._at(x, q + error) - self._at(x, q - error)) / 2
-        mean = self.expect(x)
+        return self._error_of(x, self.expect(x))
+
+    def _error_of(self, x: xr.DataArray, mean: xr.DataArray) -> xr.DataArray:
+        if set(self.weight.dims) - set(x.dims):  # the same numbers for every trial
+            x = x.broadcast_like(self.weight)
+        error: xr.DataArray = self._labelled(self._variance(self._scaled(x)), x) ** 0.5
         if x.dtype != bool:
-            centred = x.astype(float) - mean
-            variance: xr.DataArray = xr.dot(self._squares, centred**2, dim=PARTICLE)
-            return _in_order(variance**0.5, x)
-        # an event is 0 or 1, so that the sum of w^2 (x - mean)^2 needs one pass over the particles
-        inside = xr.dot(self._squares, x.astype(float), dim=PARTICLE)
-        variance = (inside * (1 - 2 * mean) + mean**2 / self.ess).clip(min=0)
-        error = _in_order(variance**0.5, x)
+            return error
         events = mean * self.ess
         p = (events + 0.5) / (self.ess + 1)
         floor: xr.DataArray = (p * (1 - p) / self.ess) ** 0.5

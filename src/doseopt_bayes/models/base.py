@@ -10,7 +10,36 @@ if TYPE_CHECKING:
     from doseopt_bayes.data.trial import TrialData
     from doseopt_bayes.priors import Prior
 
-__all__ = ["DoseModel"]
+__all__ = ["DoseModel", "Recipe"]
+
+
+class Recipe(Protocol):
+    """A frozen recipe: priors and equations, no data; of doses or of exposures.
+
+    ``build(data)`` is the only place where the model's likelihood is written.
+    """
+
+    @property
+    def unit(self) -> str:
+        """Unit of what is on the x axis, doses or exposures."""
+
+    @property
+    def priors(self) -> Mapping[str, Prior]:
+        """Priors in force by parameter name."""
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Endpoints that it reads."""
+
+    @property
+    def scale(self) -> str:
+        """Scale and unit of the parameters, in words for the table of parameters."""
+
+    def build(self, data: Any) -> Any:
+        """Return the PyMC model of these data (a ``pymc.Model``)."""
+
+    def words(self) -> tuple[str, ...]:
+        """Return the model's equations, links and choices, a sentence each."""
 
 
 class DoseModel(Protocol):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from doseopt_bayes.data.trial import TrialData
-    from doseopt_bayes.models.base import DoseModel
+    from doseopt_bayes.models.base import DoseModel, Recipe
 
 __all__ = [
     "Counts",
@@ -142,7 +142,7 @@ def _check_data(recipe: DoseModel, data: TrialData) -> None:
         )
 
 
-def described(head: str, recipe: DoseModel) -> str:
+def described(head: str, recipe: Recipe) -> str:
     """Print a recipe: its head, what it says in words, and its priors."""
     width = max(map(len, recipe.priors))
     priors = [f"    {name:<{width}}  ~ {prior}" for name, prior in recipe.priors.items()]

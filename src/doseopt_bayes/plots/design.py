@@ -30,7 +30,7 @@ KEPT: Final = (
 
 def data_design(found: Characteristics) -> xr.Dataset:
     """Return the numbers of the figure: selection and allocation as shares, and the truth."""
-    data = found.table[list(KEPT)]
+    data = found.table[[v for v in KEPT if v in found.table]]
     data.attrs = dict(found.table.attrs)
     return data
 
@@ -91,9 +91,10 @@ def _whole(value: float) -> str:
 
 
 def _ticks(ax: Axes, part: xr.Dataset, doses: list[float], *, none: bool) -> None:
+    ends = [part[v].to_numpy() for v in (names.P_TOX, names.P_EFF) if v in part]
     said = [
-        f"{dose:g}\n{float(t):.2f}\n{float(e):.2f}"
-        for dose, t, e in zip(doses, part[names.P_TOX], part[names.P_EFF], strict=True)
+        "\n".join([f"{dose:g}", *(f"{p:.2f}" for p in true)])
+        for dose, *true in zip(doses, *ends, strict=True)
     ]
     ax.set_xticks(np.arange(len(doses) + none), labels=[*said, "none"] if none else said)
     ax.tick_params(axis="x", length=0, labelsize=7.5)
@@ -109,6 +110,8 @@ def draw_design(data: xr.Dataset) -> Figure:
     """Draw selection (left) and allocation (right) of each scenario (rows), with one legend."""
     labels = [str(s) for s in data["scenario"].to_numpy()]
     unit = f" ({data.attrs['unit']})" if data.attrs["unit"] else ""
+    alone = names.P_EFF not in data
+    below = f"dose{style.escape(unit)}\ntrue p_tox" + ("" if alone else "\ntrue p_eff")
     with style.styled():
         figure = style.new_figure(1.5 * len(labels) + 0.7)
         grid = figure.subplots(
@@ -121,7 +124,7 @@ def draw_design(data: xr.Dataset) -> Figure:
                 plot_design(part, variable=variable, ax=ax)
             row[0].set_title(style.escape(label), pad=4)
             row[0].annotate(
-                f"dose{style.escape(unit)}\ntrue p_tox\ntrue p_eff", (0, 0), (-4, -3.5), ha="right",
+                below, (0, 0), (-4, -3.5), ha="right",
                 xycoords="axes fraction", textcoords="offset points", va="top", fontsize=6.5,
                 color=style.GREY, linespacing=1.38,
             )  # fmt: skip
@@ -135,8 +138,8 @@ def draw_design(data: xr.Dataset) -> Figure:
                 Line2D([], [], color=style.INK, linewidth=1.3),
                 Line2D([], [], color=style.GREY, linewidth=1.0, linestyle=(0, (4, 2))),
             ],
-            labels=["right answer (true OBD)", "truly admissible", "inadmissible",
-                    f"± {WHISKER} MCSE", "to the right: above MTD"],
+            labels=[f"right answer (true {'MTD' if alone else 'OBD'})", "truly admissible",
+                    "inadmissible", f"± {WHISKER} MCSE", "to the right: above MTD"],
             loc="outside lower center", ncols=5, columnspacing=1.2, handletextpad=0.5,
         )  # fmt: skip
     return figure
@@ -152,13 +155,19 @@ def caption_design(data: xr.Dataset) -> str:
         f"every lower one, has a true p_tox <= {limit:g}); "
         "no line: none does."
     )
+    alone = names.P_EFF not in data
+    if alone and line:
+        line = (
+            " Dashed line: every dose to its right lies above the right answer; no line: none does."
+        )
+    true = "probability of toxicity" if alone else "probabilities of toxicity and efficacy"
     worst = 100 * float(data["not_resolved"].max())
     return (
         f"Left: share of {data.attrs['n_trials']:,} simulated trials that recommend each dose at their "
         "end, or none; right: share of all patients treated at each dose. Whisker: "
         f"± {WHISKER} Monte Carlo standard errors. Star: the right answer, the dose of the highest true "
         "utility among truly admissible doses; none where no dose is. Hatched: a true probability lies "
-        f"outside a limit of the rules.{line} Below each dose its true probabilities of toxicity and "
-        f"efficacy. The last decision is not resolved by the particles in at most {worst:.1f} % of the "
+        f"outside a limit of the rules.{line} Below each dose its true {true}. "
+        f"The last decision is not resolved by the particles in at most {worst:.1f} % of the "
         "trials of a scenario."
     )

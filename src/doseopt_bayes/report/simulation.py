@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["save_simulation"]
 
+HEADS: Final = {"patients": "Patients", "toxicities": "Toxicities", "responses": "Responses",
+                "overdosed": "Patients above MTD"}  # fmt: skip
 VERSIONS: Final = ("pymc", "pytensor", "numpy", "scipy", "xarray")
 
 
@@ -160,7 +162,7 @@ def _render(
     table = found.table
     unit = table.attrs["unit"]
     parts = [table.sel(scenario=label) for label in table["scenario"].to_numpy()]
-    head = (f"dose {unit}".rstrip(), *prose.HEADS[1:])
+    head = prose.heads(table)
     return page(
         "simulation.html.j2",
         figures,
@@ -169,14 +171,16 @@ def _render(
         trials=f"{_n_trials(sim):,} trials of each scenario, seed {sim.seed}",
         design=sim.design,
         glance=_glance(parts, unit),
-        meaning=prose.MEANING,
+        meaning=prose.meaning(table),
         scenarios=[
             {
                 "table": Table(
                     str(part["scenario"].item()),
                     head,
                     tuple(prose.rows_of(part)),
-                    f"Correlation of toxicity and efficacy: {scenario.correlation:g}.",
+                    ""
+                    if prose.alone(table)
+                    else f"Correlation of toxicity and efficacy: {scenario.correlation:g}.",
                 ),
                 "sentences": prose.sentences(part, unit),
             }
@@ -191,7 +195,8 @@ def _render(
 
 def _glance(parts: Sequence[xr.Dataset], unit: str) -> Table:
     shares = ("selects_obd", "overdose", "none_selected", "stopped_early", "not_resolved")
-    means = ("patients", "toxicities", "responses", "overdosed")
+    means = [v for v in ("patients", "toxicities", "responses", "overdosed") if v in parts[0]]
+    best = "MTD" if prose.alone(parts[0]) else "OBD"
     rows = []
     for part in parts:
         obd = float(part["obd"])
@@ -203,11 +208,18 @@ def _glance(parts: Sequence[xr.Dataset], unit: str) -> Table:
                 *(prose.mean(float(part[v]), float(part[f"{v}_mcse"])) for v in means),
             )
         )
-    columns = ("Scenario", "True OBD", "Selects it, %", "Selects above MTD, %", "Selects none, %",
-               "Stopped early, %", "Last decision not resolved, %", "Patients", "Toxicities",
-               "Responses", "Patients above MTD")  # fmt: skip
+    columns = (
+        "Scenario",
+        f"True {best}",
+        "Selects it, %",
+        "Selects above MTD, %",
+        "Selects none, %",
+        "Stopped early, %",
+        "Last decision not resolved, %",
+        *(HEADS[v] for v in means),
+    )
     note = (
-        "± Monte Carlo standard error over trials. Patients, toxicities and responses: mean per trial. "
+        "± Monte Carlo standard error over trials. Patients and outcomes: mean per trial. "
         "Not resolved: 3 Monte Carlo standard errors of the particles could change the decision; no "
         "share to its left can be off by more through the last decision."
     )

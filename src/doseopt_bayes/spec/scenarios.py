@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doseopt_bayes import names
+from doseopt_bayes.design.random_scenarios import SHAPES, draw_scenarios
 from doseopt_bayes.design.scenario import Scenario
 from doseopt_bayes.errors import DoseOptError, Problem, SpecError
 from doseopt_bayes.spec.build import Builder
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["check_scenarios", "read_scenarios"]
 
 EXAMPLE = '[[scenario]] with name = "...", p_tox = [...] and p_eff = [...]'
+RANDOM = "[random] with n = 100 and seed = 1"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,18 @@ class _Keys:
 
     name: str
     p_tox: tuple[float, ...]
-    p_eff: tuple[float, ...]
+    p_eff: tuple[float, ...] | None = None
+    correlation: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Keys of the table of scenarios drawn at random."""
+
+    n: int
+    seed: int
+    target: float | None = None
+    efficacy: tuple[str, ...] = SHAPES
     correlation: float = 0.0
 
 
@@ -38,8 +51,10 @@ def read_scenarios(path: str | Path, design: Design | None = None) -> tuple[Scen
     ----------
     path
         TOML file with a table ``[[scenario]]`` for each: ``name``, ``p_tox`` and ``p_eff`` (true
-        probabilities at each candidate dose, ascending, in 0..1) and ``correlation`` (-1..1, 0 when
-        left out).
+        probabilities at each candidate dose, ascending, in 0..1; no p_eff for a design of toxicity
+        alone) and ``correlation`` (-1..1, 0 when left out); a table ``[random]`` with ``n`` and
+        ``seed``, and if need be ``target``, ``efficacy`` and ``correlation``, draws more of them by
+        :func:`~doseopt_bayes.design.random_scenarios.draw_scenarios`.
     design
         Design that the scenarios are for, when it is known: its candidate doses are counted.
 
@@ -79,9 +94,11 @@ def check_scenarios(
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         build.problem("", None, f"not valid TOML: {e}", "mend the line that is named")
         return (), build.problems
-    items = build.table(parsed, "", ("scenario",)).get("scenario")
-    if not isinstance(items, list) or not items:
-        build.problem("scenario", None, "no scenario is given", f"add {EXAMPLE}")
+    table = build.table(parsed, "", ("scenario", "random"))
+    drawn = _drawn(build, table["random"], design) if "random" in table else ()
+    items = table.get("scenario", [] if "random" in table else None)
+    if not isinstance(items, list) or not (items or "random" in table):
+        build.problem("scenario", None, "no scenario is given", f"add {EXAMPLE}, or {RANDOM}")
         return (), build.problems
     found = [_scenario(build, item, f"scenario[{i}]", design) for i, item in enumerate(items)]
     called = Counter(i["name"] for i in items if isinstance(i, dict) and _is_text(i.get("name")))
@@ -89,7 +106,22 @@ def check_scenarios(
         if times > 1:
             rule = f"{times} scenarios have this name"
             build.problem("scenario.name", name, rule, "give each a name of its own")
-    return tuple(s for s in found if s is not None), build.problems
+    return (*(s for s in found if s is not None), *drawn), build.problems
+
+
+def _drawn(build: Builder, parsed: Any, design: Design | None) -> tuple[Scenario, ...]:
+    """Draw the scenarios that the table [random] asks for."""
+    before = len(build.problems)
+    build.value(_Drawn, parsed, "random")
+    if design is None and len(build.problems) == before:
+        build.problem("random", None, "no design is known here", "give the design they are for")
+    if design is None or len(build.problems) > before:
+        return ()
+    try:
+        return draw_scenarios(design, **parsed)
+    except DoseOptError as e:
+        build.problem("random", None, e.message, e.hint, code="DOB-F01")
+        return ()
 
 
 def _is_text(x: Any) -> bool:
@@ -103,13 +135,11 @@ def _scenario(build: Builder, parsed: Any, at: str, design: Design | None) -> Sc
         return None
     if "name" in parsed and isinstance(parsed["name"], str) and not _is_text(parsed["name"]):
         build.problem(f"{at}.name", None, "the name is empty", "tables and figures show it")
+    if design is not None and names.EFF in design.model.endpoints and names.P_EFF not in parsed:
+        rule = f"'{names.P_EFF}' is missing"
+        build.problem(f"{at}.{names.P_EFF}", None, rule, "the design's model reads efficacy")
     lists = {k: v for k in (names.P_TOX, names.P_EFF) if isinstance(v := parsed.get(k), list)}
-    for name, values in lists.items():
-        for j, p in enumerate(values):
-            if isinstance(p, int | float) and not isinstance(p, bool) and not 0 <= p <= 1:
-                rule = "a probability lies in 0..1"
-                repair = f"{p / 100:g}?" if 1 < p <= 100 else "write it as 0.25, say"
-                build.problem(f"{at}.{name}[{j}]", p, rule, repair, code="DOB-F01")
+    _probabilities(build, lists, at)
     _lengths(build, lists, at, design)
     correlation = parsed.get("correlation", 0.0)
     if isinstance(correlation, int | float) and not -1 <= correlation <= 1:
@@ -125,6 +155,15 @@ def _scenario(build: Builder, parsed: Any, at: str, design: Design | None) -> Sc
         build.problem(at, None, e.message, e.hint, code="DOB-F01")
         return None
     return scenario
+
+
+def _probabilities(build: Builder, lists: dict[str, list[Any]], at: str) -> None:
+    for name, values in lists.items():
+        for j, p in enumerate(values):
+            if isinstance(p, int | float) and not isinstance(p, bool) and not 0 <= p <= 1:
+                rule = "a probability lies in 0..1"
+                repair = f"{p / 100:g}?" if 1 < p <= 100 else "write it as 0.25, say"
+                build.problem(f"{at}.{name}[{j}]", p, rule, repair, code="DOB-F01")
 
 
 def _lengths(build: Builder, lists: dict[str, list[Any]], at: str, design: Design | None) -> None:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from doseopt_bayes.data.read.values import Place, id_value, is_total
 from doseopt_bayes.errors import Problem, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from doseopt_bayes.data.columns import PatientColumns
     from doseopt_bayes.data.read.table import RawRow, RawTable
 
 __all__ = ["NamedRow", "identify", "refuse_twice"]
+
+
+class Roles(Protocol):
+    """What identity needs to know of the column roles."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def id_within(self) -> str: ...
+    @property
+    def exclude(self) -> Mapping[str, str]: ...
+    @property
+    def endpoint_columns(self) -> dict[str, str]: ...
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ class NamedRow:
         return place, self.row.cells[column]
 
 
-def identify(table: RawTable, columns: PatientColumns, problems: list[Problem]) -> list[NamedRow]:
+def identify(table: RawTable, columns: Roles, problems: list[Problem]) -> list[NamedRow]:
     """Name the patient of every row; totals (A08) and nameless rows (A14) are noted."""
     found = []
     for row in table.rows:
@@ -60,7 +72,7 @@ def identify(table: RawTable, columns: PatientColumns, problems: list[Problem]) 
 def refuse_twice(
     kept: Sequence[NamedRow],
     doses: Sequence[float | None],
-    columns: PatientColumns,
+    columns: Roles,
     problems: list[Problem],
 ) -> None:
     """Note every patient who stands in two rows: same dose A14, other dose C16."""
