@@ -14,7 +14,8 @@ import doseopt_bayes as dob
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "doseopt_bayes"
 FLOORS = ["errors", "names", "files", "locks", "datasets", "priors", "data", "plan", "models",
-          "elicit", "inference", "decision", "analysis", "design", "plots", "report", "spec",
+          "elicit", "inference", "prediction", "choice", "decision", "analysis",
+          "exposure_analysis", "design", "plots", "report", "spec",
           "reopen", "progress", "cli_simulate", "cli"]  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
 

@@ -11,8 +11,32 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from doseopt_bayes.analysis import Analysis as Analysis
     from doseopt_bayes.analysis import analyse as analyse
+    from doseopt_bayes.choice.average import Averaged as Averaged
+    from doseopt_bayes.choice.average import stack as stack
+    from doseopt_bayes.choice.compare import Comparison as Comparison
+    from doseopt_bayes.choice.compare import compare_exposures as compare_exposures
+    from doseopt_bayes.choice.compare import compare_models as compare_models
+    from doseopt_bayes.choice.loo import LooResult as LooResult
+    from doseopt_bayes.choice.loo import leave_one_out as leave_one_out
+    from doseopt_bayes.choice.monotone import MonotoneCheck as MonotoneCheck
+    from doseopt_bayes.choice.monotone import check_monotone as check_monotone
+    from doseopt_bayes.choice.recommend import ShapeSensitivity as ShapeSensitivity
+    from doseopt_bayes.choice.recommend import recommend_by_shape as recommend_by_shape
     from doseopt_bayes.data.columns import CountColumns as CountColumns
     from doseopt_bayes.data.columns import PatientColumns as PatientColumns
+    from doseopt_bayes.data.endpoints import Binary as Binary
+    from doseopt_bayes.data.endpoints import Continuous as Continuous
+    from doseopt_bayes.data.endpoints import Count as Count
+    from doseopt_bayes.data.endpoints import Grouped as Grouped
+    from doseopt_bayes.data.endpoints import TimeToEvent as TimeToEvent
+    from doseopt_bayes.data.exposure import ExposureData as ExposureData
+    from doseopt_bayes.data.exposure_columns import Covariate as Covariate
+    from doseopt_bayes.data.exposure_columns import ExposureColumns as ExposureColumns
+    from doseopt_bayes.data.read.adam import read_adam as read_adam
+    from doseopt_bayes.data.read.ader import read_ader as read_ader
+    from doseopt_bayes.data.read.exposure import read_exposure as read_exposure
+    from doseopt_bayes.data.read.nonmem import read_nonmem as read_nonmem
+    from doseopt_bayes.data.read.nonmem_rules import Observed as Observed
     from doseopt_bayes.data.trial import TrialData as TrialData
     from doseopt_bayes.decision.association import association_influence as association_influence
     from doseopt_bayes.decision.criteria import LowestWithinDelta as LowestWithinDelta
@@ -62,6 +86,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.design.characteristics import compare_designs as compare_designs
     from doseopt_bayes.design.design import Design as Design
     from doseopt_bayes.design.journal import simulate_in as simulate_in
+    from doseopt_bayes.design.random_scenarios import draw_scenarios as draw_scenarios
     from doseopt_bayes.design.scenario import Scenario as Scenario
     from doseopt_bayes.design.simulate import Simulation as Simulation
     from doseopt_bayes.design.simulate import simulate as simulate
@@ -78,27 +103,56 @@ if TYPE_CHECKING:
     from doseopt_bayes.inference.batch import fit_in_blocks as fit_in_blocks
     from doseopt_bayes.inference.batch import fit_many as fit_many
     from doseopt_bayes.inference.batch import preview as preview
+    from doseopt_bayes.inference.gridfit import fit_grid as fit_grid
     from doseopt_bayes.inference.nuts import fit as fit
     from doseopt_bayes.inference.posterior import Posterior as Posterior
     from doseopt_bayes.inference.prior import prior_table as prior_table
     from doseopt_bayes.inference.prior import sample_prior as sample_prior
     from doseopt_bayes.inference.tallies import stack_trials as stack_trials
     from doseopt_bayes.models import presets as presets
+    from doseopt_bayes.models import response as responses
+    from doseopt_bayes.models import shapes as shapes
     from doseopt_bayes.models.blrm import BLRM as BLRM
     from doseopt_bayes.models.crm import CRM as CRM
     from doseopt_bayes.models.efftox import EffTox as EffTox
+    from doseopt_bayes.models.er_curve import CovariateEffect as CovariateEffect
+    from doseopt_bayes.models.er_presets import empirical_emax as empirical_emax
+    from doseopt_bayes.models.er_presets import weakly_informative as weakly_informative
+    from doseopt_bayes.models.exposure_response import ExposureResponse as ExposureResponse
+    from doseopt_bayes.models.joint_exposure import JointExposureResponse as JointExposureResponse
     from doseopt_bayes.models.saturated import Saturated as Saturated
+    from doseopt_bayes.plots.exposure_pictures import figure_by_dose as figure_by_dose
+    from doseopt_bayes.plots.exposure_pictures import figure_covariates as figure_covariates
+    from doseopt_bayes.plots.exposure_pictures import (
+        figure_exposure_response as figure_exposure_response,
+    )
+    from doseopt_bayes.plots.exposure_pictures import figure_loo as figure_loo
+    from doseopt_bayes.plots.exposure_pictures import figure_predictive as figure_predictive
+    from doseopt_bayes.plots.exposure_pictures import figure_survival as figure_survival
+    from doseopt_bayes.plots.exposure_pictures import figure_window as figure_window
     from doseopt_bayes.plots.picture import figure as figure
     from doseopt_bayes.plots.picture import figure_design as figure_design
     from doseopt_bayes.plots.picture import figure_history as figure_history
     from doseopt_bayes.plots.picture import figure_prior as figure_prior
     from doseopt_bayes.plots.picture import figure_utility as figure_utility
+    from doseopt_bayes.prediction.at_doses import at_doses as at_doses
+    from doseopt_bayes.prediction.exposures import GivenExposures as GivenExposures
+    from doseopt_bayes.prediction.exposures import ObservedExposures as ObservedExposures
+    from doseopt_bayes.prediction.people import Regimen as Regimen
+    from doseopt_bayes.prediction.power import PowerModel as PowerModel
+    from doseopt_bayes.prediction.power import fit_power_model as fit_power_model
+    from doseopt_bayes.prediction.prose import Quantities as Quantities
+    from doseopt_bayes.prediction.quantities import curve_quantities as curve_quantities
     from doseopt_bayes.priors import HalfNormal as HalfNormal
     from doseopt_bayes.priors import LogNormal as LogNormal
     from doseopt_bayes.priors import Normal as Normal
     from doseopt_bayes.priors import StudentT as StudentT
     from doseopt_bayes.reopen import load_analysis as load_analysis
+    from doseopt_bayes.reopen import load_simulation as load_simulation
     from doseopt_bayes.report.bundle import save as save
+    from doseopt_bayes.report.exposure_tables import bin_table as bin_table
+    from doseopt_bayes.report.exposure_tables import exposure_summary as exposure_summary
+    from doseopt_bayes.report.exposure_tables import parameter_table as parameter_table
     from doseopt_bayes.report.history import history as history
     from doseopt_bayes.report.manifest import load_results as load_results
     from doseopt_bayes.report.simulation import save_simulation as save_simulation
@@ -107,7 +161,20 @@ if TYPE_CHECKING:
 
 _HOME = {
     "analysis": ("Analysis", "analyse"),
+    "choice.average": ("Averaged", "stack"),
+    "choice.compare": ("Comparison", "compare_exposures", "compare_models"),
+    "choice.loo": ("LooResult", "leave_one_out"),
+    "choice.monotone": ("MonotoneCheck", "check_monotone"),
+    "choice.recommend": ("ShapeSensitivity", "recommend_by_shape"),
     "data.columns": ("CountColumns", "PatientColumns"),
+    "data.endpoints": ("Binary", "Continuous", "Count", "Grouped", "TimeToEvent"),
+    "data.exposure": ("ExposureData",),
+    "data.exposure_columns": ("Covariate", "ExposureColumns"),
+    "data.read.adam": ("read_adam",),
+    "data.read.ader": ("read_ader",),
+    "data.read.exposure": ("read_exposure",),
+    "data.read.nonmem": ("read_nonmem",),
+    "data.read.nonmem_rules": ("Observed",),
     "data.trial": ("TrialData",),
     "decision.criteria": ("LowestWithinDelta",),
     "decision.cui": ("CUI", "Attribute", "Linear", "PiecewiseLinear"),
@@ -145,6 +212,7 @@ _HOME = {
     "design.characteristics": ("Characteristics", "characteristics", "compare_designs"),
     "design.design": ("Design",),
     "design.journal": ("simulate_in",),
+    "design.random_scenarios": ("draw_scenarios",),
     "design.scenario": ("Scenario",),
     "design.simulate": ("Simulation", "simulate"),
     "design.stopping": ("EnoughAtDose", "MaxPatients"),
@@ -153,6 +221,7 @@ _HOME = {
     "elicit.quantiles": ("priors_from_quantiles",),
     "errors": ("DataError", "DiagnosticsError", "DoseOptError", "ResultsError", "SpecError"),
     "inference.batch": ("fit_in_blocks", "fit_many", "preview"),
+    "inference.gridfit": ("fit_grid",),
     "inference.nuts": ("fit",),
     "inference.posterior": ("Posterior",),
     "inference.prior": ("prior_table", "sample_prior"),
@@ -160,7 +229,20 @@ _HOME = {
     "models.blrm": ("BLRM",),
     "models.crm": ("CRM",),
     "models.efftox": ("EffTox",),
+    "models.er_curve": ("CovariateEffect",),
+    "models.er_presets": ("empirical_emax", "weakly_informative"),
+    "models.exposure_response": ("ExposureResponse",),
+    "models.joint_exposure": ("JointExposureResponse",),
     "models.saturated": ("Saturated",),
+    "plots.exposure_pictures": (
+        "figure_by_dose",
+        "figure_covariates",
+        "figure_exposure_response",
+        "figure_loo",
+        "figure_predictive",
+        "figure_survival",
+        "figure_window",
+    ),
     "plots.picture": (
         "figure",
         "figure_design",
@@ -168,8 +250,15 @@ _HOME = {
         "figure_prior",
         "figure_utility",
     ),
-    "reopen": ("load_analysis",),
+    "prediction.at_doses": ("at_doses",),
+    "prediction.exposures": ("GivenExposures", "ObservedExposures"),
+    "prediction.people": ("Regimen",),
+    "prediction.power": ("PowerModel", "fit_power_model"),
+    "prediction.prose": ("Quantities",),
+    "prediction.quantities": ("curve_quantities",),
+    "reopen": ("load_analysis", "load_simulation"),
     "report.bundle": ("save",),
+    "report.exposure_tables": ("bin_table", "exposure_summary", "parameter_table"),
     "report.history": ("history",),
     "priors": ("HalfNormal", "LogNormal", "Normal", "StudentT"),
     "report.manifest": ("load_results",),
@@ -177,7 +266,13 @@ _HOME = {
     "spec.scenarios": ("read_scenarios",),
     "spec.spec": ("Spec",),
 }
-_MODULES = {"presets": "models.presets", "datasets": "datasets"}
+_MODULES = {
+    "adam": "data.read.adam_parts",
+    "datasets": "datasets",
+    "presets": "models.presets",
+    "responses": "models.response",
+    "shapes": "models.shapes",
+}
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = sorted([*_WHERE, *_MODULES])  # noqa: PLE0605

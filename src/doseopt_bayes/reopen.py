@@ -1,20 +1,32 @@
-"""Saved results opened as the analysis that they are: for new figures and reports without a refit."""
+"""Saved results opened as what they are: for new figures and reports without a refit."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import xarray as xr
+
+from doseopt_bayes.design.journal import digest
+from doseopt_bayes.design.simulate import Simulation
 from doseopt_bayes.errors import ResultsError
-from doseopt_bayes.report.manifest import load_results, read_manifest
+from doseopt_bayes.report.manifest import (
+    SIMULATION,
+    load_results,
+    read_manifest,
+    refuse_other_kind,
+    verify,
+)
 from doseopt_bayes.report.results import analysis_of
+from doseopt_bayes.spec.scenarios import read_scenarios
 from doseopt_bayes.spec.spec import Spec
 
 if TYPE_CHECKING:
     from doseopt_bayes.analysis import Analysis
 
-__all__ = ["load_analysis"]
+__all__ = ["load_analysis", "load_simulation"]
 
 
 def load_analysis(folder: str | Path) -> Analysis:
@@ -60,3 +72,57 @@ def load_analysis(folder: str | Path) -> Analysis:
         plan=replace(spec.plan, name=str(tree.attrs["spec_file"])),
         alternatives=spec.alternatives,
     )
+
+
+def load_simulation(folder: str | Path) -> Simulation:
+    """Open the results of ``doseopt simulate``; nothing is simulated.
+
+    Parameters
+    ----------
+    folder
+        Its results folder, or that of :func:`~doseopt_bayes.report.simulation.save_simulation` with a
+        plan and a file of scenarios.
+
+    Returns
+    -------
+    Simulation
+        With the same digest, for tables, figures and comparisons with other designs.
+
+    Raises
+    ------
+    ResultsError
+        When a file is missing or altered, holds an analysis, or the design stands in no file.
+
+    Examples
+    --------
+    ``dob.characteristics(dob.load_simulation("results/oc"))``
+    """
+    folder = Path(folder)
+    verify(folder)
+    refuse_other_kind(folder, SIMULATION)
+    for name in ("spec.toml", "scenarios.toml"):
+        if not (folder / name).is_file():
+            raise ResultsError(
+                f"'{folder}' has no {name}: this simulation was put together in Python",
+                hint="write its specification and scenarios as files, or run the Python again",
+            )
+    design = Spec.load(folder / "spec.toml").design
+    if design is None:
+        raise ResultsError(f"'{folder}/spec.toml' has no [design]", hint="simulate again")
+    with xr.open_datatree(folder / "trials.nc", engine="h5netcdf") as tree:
+        kept = tree.load()
+    scenarios = read_scenarios(folder / "scenarios.toml", design)
+    about, trials = kept.attrs, kept["trials"].to_dataset()
+    found = Simulation(
+        design,
+        scenarios,
+        trials.assign({v: trials[v].astype(bool) for v in ("stopped_early", "resolved")}),
+        json.loads(about["fits"]),
+        int(about["seed"]),
+        int(about["particles"]),
+    )
+    if digest(found) != about["trials_sha256"]:
+        raise ResultsError(
+            f"the trials in '{folder}' are not those that it names", hint="simulate again"
+        )
+    return found

@@ -17,7 +17,7 @@ def test_the_named_dose_is_the_closest_to_the_target_and_toxicity_rises():
     for s in draw_scenarios(CLOSEST, 60, seed=3):
         tox = np.array(s.p_tox)
         assert (np.diff(tox) >= 0).all()
-        named = float(s.name.split("MTD ")[1].split()[0])
+        named = float(s.name.split("target at ")[1].split()[0])
         assert CLOSEST.model.doses[int(abs(tox - 0.25).argmin())] == named
         assert float(s.truth(CLOSEST)["mtd"]) == named
         assert s.p_eff is None
@@ -25,7 +25,7 @@ def test_the_named_dose_is_the_closest_to_the_target_and_toxicity_rises():
 
 def test_each_dose_is_the_mtd_equally_often():
     n = 600
-    names = [s.name.split("MTD ")[1] for s in draw_scenarios(CLOSEST, n, seed=4)]
+    names = [s.name.split("target at ")[1] for s in draw_scenarios(CLOSEST, n, seed=4)]
     counts = np.array([names.count(f"{d:g} mg") for d in CLOSEST.model.doses])
     assert counts.sum() == n
     # chi-squared with 2 degrees of freedom: 13.8 is its 99.9 % quantile
@@ -51,7 +51,7 @@ def test_efficacy_has_the_shape_that_is_named(shape):
         if shape == "rising":
             assert (np.diff(eff) > 0).all()
             continue
-        at = base.model.doses.index(float(s.name.split(" at ")[1].split()[0]))
+        at = base.model.doses.index(float(s.name.split(" at ")[-1].split()[0]))
         turns.add(at)
         assert (np.diff(eff[: at + 1]) > 0).all()
         after = np.diff(eff[at:])
@@ -61,7 +61,7 @@ def test_efficacy_has_the_shape_that_is_named(shape):
 
 def test_the_target_is_given_or_read_off_the_design():
     for s in draw_scenarios(GUARDED, 10, seed=1, target=0.6):
-        named = float(s.name.split("MTD ")[1].split()[0])
+        named = float(s.name.split("target at ")[1].split()[0])
         assert GUARDED.model.doses[int(abs(np.array(s.p_tox) - 0.6).argmin())] == named
     middle, given = (
         draw_scenarios(GUARDED, 4, seed=1),

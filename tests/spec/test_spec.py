@@ -23,7 +23,7 @@ THALL = (MODELS_FOLDER / "efftox-thall2014.toml").read_text(encoding="utf-8")
 
 # a change of content without a change of version is a silent amendment of the protocol
 PINNED = {
-    "blrm-single-agent": ("1.0.0", "bbc727820a892b18"),
+    "blrm-single-agent": ("1.1.0", "dd0dba592a114beb"),
     "efftox-thall2014": ("1.1.0", "5a1a9ded9d767820"),
     "optic-ponatinib": ("1.1.0", "0984eb1763a7efd6"),
 }

@@ -56,7 +56,7 @@ def draw_scenarios(
     Returns
     -------
     tuple of Scenario
-        Named after seed, number, MTD and shape.
+        Named after seed, number, the dose closest to the target, and shape.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def draw_scenarios(
     >>> design = Design(crm, ClosestToTarget(0.25), EWOC(0.33, 0.25) & NoSkipping(), MeanUtility(),
     ...                 start=5, stop=MaxPatients(24))
     >>> [s.name for s in draw_scenarios(design, 2, seed=1)]  # doctest: +ELLIPSIS
-    ['random 1 of seed 1: MTD ... mg', 'random 2 of seed 1: MTD ... mg']
+    ['random 1 of seed 1: target at ... mg', 'random 2 of seed 1: target at ... mg']
     """
     _check_whole(n, 1, "n")
     _check_whole(seed, 0, "seed")
@@ -107,7 +107,7 @@ def draw_scenarios(
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,)))
         mtd = int(rng.integers(len(doses)))
         tox = _toxicity(len(doses), mtd, aim, rng)
-        name = f"random {i + 1} of seed {seed}: MTD {f'{doses[mtd]:g} {unit}'.rstrip()}"
+        name = f"random {i + 1} of seed {seed}: target at {f'{doses[mtd]:g} {unit}'.rstrip()}"
         if not reads:
             found.append(Scenario(name, tox))
             continue

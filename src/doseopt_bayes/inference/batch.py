@@ -18,6 +18,7 @@ from doseopt_bayes.inference.particles import shared_variates
 from doseopt_bayes.inference.tallies import checked_counts, stack_trials
 from doseopt_bayes.inference.weighted import MIN_ESS, TRIAL, Weighted, trusted
 from doseopt_bayes.models.exposure_response import ExposureResponse
+from doseopt_bayes.models.joint_exposure import JointExposureResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -225,7 +226,7 @@ def fit_in_blocks(
 
 
 def preview(
-    recipe: DoseModel | ExposureResponse,
+    recipe: DoseModel | ExposureResponse | JointExposureResponse,
     data: TrialData | ExposureData,
     *,
     seed: int,
@@ -247,6 +248,12 @@ def preview(
         With the parameters and ``p_cell``, for :func:`~doseopt_bayes.decision.decide.decide`. A look at
         the data: the analysis of record is that of :func:`~doseopt_bayes.inference.nuts.fit`.
     """
+    if isinstance(recipe, JointExposureResponse):
+        raise DoseOptError(
+            f"a preview of {recipe.eff.endpoint} and {recipe.tox.endpoint} together is not built",
+            hint="fit() samples the joint model; preview(model.eff, data) and preview(model.tox, data) "
+            "look at each curve by itself",
+        )
     if isinstance(recipe, ExposureResponse):
         _check(seed=(seed, 0), particles=(particles, 256))
         return preview_exposure(recipe, data, seed=seed, particles=particles, nuts=nuts)  # type: ignore[arg-type]

@@ -8,10 +8,13 @@ the points explains is integrated all but exactly; the rest counts as if the poi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 __all__ = ["Variates", "variates_of"]
+
+LEAST: Final = 4  # effective particles for each coefficient
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,37 +32,44 @@ class Variates:
     basis: np.ndarray
     offset: np.ndarray
 
-    def variance(self, scaled: np.ndarray) -> np.ndarray:
+    def variance(self, scaled: np.ndarray, ess: np.ndarray) -> np.ndarray:
         """Variance of sums over particles of weight times distance from the mean.
 
         Parameters
         ----------
         scaled
             (..., particle, column).
+        ess
+            (...): effective number of particles, which pays for the q coefficients.
 
         Returns
         -------
         array
-            (..., column): sum of the squared residuals, corrected for q of n degrees of freedom, plus the
-            square of the known error of the explained part.
+            (..., column): sum of the squared residuals, times ESS / (ESS - q), plus the square of the
+            known error of the explained part. Where the ESS is less than 4 q nothing is explained.
         """
         along = self.basis.T @ scaled
-        rest = np.einsum("...pk,...pk->...k", scaled, scaled) - (along**2).sum(axis=-2)
-        found: np.ndarray = rest.clip(min=0) * self._freedom + (self.offset @ along) ** 2
+        total = np.einsum("...pk,...pk->...k", scaled, scaled)
+        rest = (total - (along**2).sum(axis=-2)).clip(min=0)
+        enough, paid = (x[..., None] for x in self._freedom(ess))
+        found: np.ndarray = np.where(enough, rest * paid + (self.offset @ along) ** 2, total)
         return found
 
-    def covariance(self, scaled: np.ndarray) -> np.ndarray:
+    def covariance(self, scaled: np.ndarray, ess: np.ndarray) -> np.ndarray:
         """Covariance of the columns' sums, (..., column, column)."""
         along = self.basis.T @ scaled
         known = self.offset @ along
-        rest = scaled.swapaxes(-1, -2) @ scaled - along.swapaxes(-1, -2) @ along
-        found: np.ndarray = rest * self._freedom + known[..., :, None] * known[..., None, :]
+        total = scaled.swapaxes(-1, -2) @ scaled
+        rest = total - along.swapaxes(-1, -2) @ along
+        enough, paid = (x[..., None, None] for x in self._freedom(ess))
+        explained = rest * paid + known[..., :, None] * known[..., None, :]
+        found: np.ndarray = np.where(enough, explained, total)
         return found
 
-    @property
-    def _freedom(self) -> float:
-        n, q = self.basis.shape
-        return float(n / (n - q))
+    def _freedom(self, ess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        q = self.basis.shape[1]
+        enough = ess > LEAST * q
+        return enough, ess / np.where(enough, ess - q, ess)
 
 
 def variates_of(scores: np.ndarray, others: int) -> Variates:

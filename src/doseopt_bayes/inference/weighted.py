@@ -88,13 +88,13 @@ class Weighted(Posterior):
 
     def _variance(self, scaled: np.ndarray) -> np.ndarray:
         if self.variates is not None:
-            return self.variates.variance(scaled)
+            return self.variates.variance(scaled, self.ess.to_numpy())
         found: np.ndarray = np.einsum("...pk,...pk->...k", scaled, scaled)
         return found
 
     def _covariance(self, scaled: np.ndarray) -> np.ndarray:
         if self.variates is not None:
-            return self.variates.covariance(scaled)
+            return self.variates.covariance(scaled, self.ess.to_numpy())
         found: np.ndarray = scaled.swapaxes(-1, -2) @ scaled
         return found
 

@@ -22,6 +22,7 @@ __all__ = ["caption_design", "data_design", "draw_design", "plot_design"]
 
 WHISKER: Final = 2  # Monte Carlo standard errors to each side
 STAR: Final = 132  # height of the star, above any bar and its number
+CROWD: Final = 8  # doses beyond which the labels below the bars are smaller
 KEPT: Final = (
     names.P_TOX, names.P_EFF, "admissible", "obd", "mtd", "selected", "selected_mcse",
     "treated_share", "treated_share_mcse", "none_selected", "none_selected_mcse", "not_resolved",
@@ -92,12 +93,13 @@ def _whole(value: float) -> str:
 
 def _ticks(ax: Axes, part: xr.Dataset, doses: list[float], *, none: bool) -> None:
     ends = [part[v].to_numpy() for v in (names.P_TOX, names.P_EFF) if v in part]
+    crowded = len(doses) > CROWD
     said = [
-        "\n".join([f"{dose:g}", *(f"{p:.2f}" for p in true)])
+        "\n".join([f"{dose:g}", *(f"{p:.2f}".removeprefix("0" * crowded) for p in true)])
         for dose, *true in zip(doses, *ends, strict=True)
     ]
     ax.set_xticks(np.arange(len(doses) + none), labels=[*said, "none"] if none else said)
-    ax.tick_params(axis="x", length=0, labelsize=7.5)
+    ax.tick_params(axis="x", length=0, labelsize=6.0 if crowded else 7.5)
     ax.set_xlim(-0.62, len(doses) - 0.38 + none)
     ax.set_ylim(0, 140)
     ax.set_yticks([0, 50, 100])

@@ -147,7 +147,8 @@ def _stamp(sim: Simulation, plan: Plan | None) -> str:
 
 def _tree(sim: Simulation, found: Characteristics, made_by: dict[str, str]) -> xr.DataTree:
     tree = xr.DataTree.from_dict({"trials": sim.trials, "characteristics": found.table})
-    tree.attrs.update(made_by, design=str(sim.design), fits=json.dumps(sim.fits, sort_keys=True))
+    tree.attrs.update(made_by, design=str(sim.design), fits=json.dumps(sim.fits, sort_keys=True),
+                      seed=sim.seed, particles=sim.particles)  # fmt: skip
     return tree
 
 
