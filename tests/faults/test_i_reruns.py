@@ -19,7 +19,7 @@ import doseopt_bayes as dob
 from doseopt_bayes.errors import ResultsError
 from doseopt_bayes.report.compare import moved, previous
 from doseopt_bayes.report.history import history
-from doseopt_bayes.report.manifest import compare_with_previous, read_manifest, write_manifest
+from doseopt_bayes.report.manifest import about, compare_with_previous, read_manifest, seal
 from doseopt_bayes.report.results import results_tree
 
 SOURCE = Path(dob.__file__).parent
@@ -55,7 +55,7 @@ def interim(analysis, folder, number, **attrs):
     )
     only.attrs = {k: v for k, v in tree.attrs.items() if k != "created_at"}
     only.to_netcdf(place / "results.nc", engine="h5netcdf")
-    write_manifest(analysis, place, [place / "results.nc"])
+    seal(place, [place / "results.nc"], about(analysis))
 
 
 def test_i06_interims_of_one_specification_and_two_models_are_not_put_together(analysis, tmp_path):

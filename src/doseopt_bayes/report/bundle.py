@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doseopt_bayes import names
 from doseopt_bayes.decision.decide import INTERVAL
-from doseopt_bayes.files import sweep, write_whole
-from doseopt_bayes.locks import locked
 from doseopt_bayes.plots import FIGURES, style
-from doseopt_bayes.plots.picture import Picture, figure
+from doseopt_bayes.plots.picture import figure
+from doseopt_bayes.report.folder import results_folder
 from doseopt_bayes.report.html import NO_PLAN, render
-from doseopt_bayes.report.manifest import (
-    ANALYSIS,
-    listed_files,
-    refuse_other_kind,
-    write_manifest,
-)
+from doseopt_bayes.report.manifest import ANALYSIS, about
 from doseopt_bayes.report.results import netcdf, results_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import pandas as pd
 
@@ -62,45 +55,21 @@ def save(
     ResultsError
         When another run holds the folder, it holds a simulation, or a file cannot be written.
     """
-    with locked(folder) as taken_over:
-        if taken_over:
-            warnings.warn(taken_over, stacklevel=2)
-        return _save(analysis, Path(folder), progress or (lambda _: None), draft=draft)
-
-
-def _save(
-    analysis: Analysis, folder: Path, say: Callable[[str], None], *, draft: bool
-) -> dict[str, Path]:
-    refuse_other_kind(folder, ANALYSIS)
-    drawn = folder / "figures"
-    drawn.mkdir(parents=True, exist_ok=True)
-    for place in (folder, drawn):
-        sweep(place)
-    before = listed_files(folder)
+    say = progress or (lambda _: None)
     stamp = _stamp(analysis) if draft else ""
     footer = stamp or "; ".join(analysis.decision.stamps)  # these stay on a final figure too
-    pictures: list[tuple[Picture, Path]] = []
-    files: list[Path] = []
-    for name, kind in FIGURES.items():
-        if kind.applies(analysis):
-            say(f"drawing the figure '{name}'")
-            picture = figure(analysis, name)
-            if footer:
-                style.stamp(picture.figure, footer)
-            saved = style.save(picture.figure, drawn / f"{len(pictures) + 1:02d}-{name}")
-            files += saved
-            pictures.append((picture, saved[0]))
-    say("writing the report")
-    report = write_whole(folder / "report.html", render(analysis, pictures, stamp=stamp).encode())
-    table = write_whole(folder / "decision.csv", _csv(analysis).encode())
-    results = write_whole(folder / "results.nc", netcdf(results_tree(analysis)))
-    files += [report, table, results]
-    if analysis.plan is not None and analysis.plan.file.is_file():
-        files.append(write_whole(folder / "spec.toml", analysis.plan.file.read_bytes()))
-    for old in before - set(files):
-        old.unlink(missing_ok=True)  # of an earlier run, and of no meaning for this one
-    manifest = write_manifest(analysis, folder, files)
-    return {"report": report, "figures": drawn, "table": table, "results": results,
+    with results_folder(folder, ANALYSIS) as held:
+        for name, kind in FIGURES.items():
+            if kind.applies(analysis):
+                say(f"drawing the figure '{name}'")
+                held.draw(name, figure(analysis, name), footer)
+        say("writing the report")
+        report = held.write("report.html", render(analysis, held.pictures, stamp=stamp).encode())
+        table = held.write("decision.csv", _csv(analysis).encode())
+        results = held.write("results.nc", netcdf(results_tree(analysis)))
+        held.copy(analysis.plan.file if analysis.plan else None, "spec.toml")
+        manifest = held.seal(about(analysis))
+    return {"report": report, "figures": held.figures, "table": table, "results": results,
             "manifest": manifest}  # fmt: skip
 
 

@@ -16,10 +16,13 @@ from doseopt_bayes.files import sha256, write_whole
 
 if TYPE_CHECKING:
     from doseopt_bayes.analysis import Analysis
+    from doseopt_bayes.data.exposure import ExposureData
     from doseopt_bayes.data.trial import TrialData
+    from doseopt_bayes.exposure_analysis import ExposureAnalysis
     from doseopt_bayes.plan import Plan
 
 __all__ = [
+    "about",
     "compare_with_previous",
     "listed_files",
     "load_results",
@@ -28,16 +31,16 @@ __all__ = [
     "seal",
     "sealed",
     "verify",
-    "write_manifest",
 ]
 
 NAME: Final = "manifest.json"
 SCHEMA: Final = 2  # 1: without a sum of its own
 ANALYSIS, SIMULATION = "an analysis", "a simulation"  # kinds of results
+EXPOSURE: Final = "an exposure-response analysis"
 BLANK: Final = "0" * 64  # stands in the manifest while its own sum is taken
 
 
-def provenance(analysis: Analysis) -> dict[str, str]:
+def provenance(analysis: Analysis | ExposureAnalysis) -> dict[str, str]:
     """Return what made the results, without clock, host or user, so that a rerun says the same."""
     attrs = analysis.posterior.tree.attrs
     plan = analysis.plan
@@ -64,28 +67,20 @@ def provenance(analysis: Analysis) -> dict[str, str]:
     }
 
 
-def write_manifest(analysis: Analysis, folder: Path, files: list[Path]) -> Path:
-    """Write the manifest; last of all files, so that it vouches for finished ones.
-
-    Parameters
-    ----------
-    analysis
-        What was saved.
-    folder
-        Results folder.
-    files
-        Every other file in it.
-    """
-    content = {
+def about(analysis: Analysis) -> dict[str, Any]:
+    """Return what the manifest of an analysis says beside its files."""
+    return {
         "made_by": provenance(analysis),
         "stamps": list(analysis.decision.stamps),
         "data_rows": list(analysis.data.row_hashes),
     }
-    return seal(folder, files, content)
 
 
 def seal(folder: Path, files: list[Path], about: dict[str, Any]) -> Path:
-    """Write a manifest that says `about`, the time, and the SHA-256 sum and size of each file."""
+    """Write a manifest that says `about`, the time, and the SHA-256 sum and size of each file.
+
+    It comes last of all files, so that it vouches for finished ones.
+    """
     content = {
         "written_utc": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         **about,
@@ -97,8 +92,8 @@ def seal(folder: Path, files: list[Path], about: dict[str, Any]) -> Path:
     return write_whole(folder / NAME, sealed(content))
 
 
-def refuse_other_kind(folder: Path, kind: str) -> None:
-    """Refuse to mix an analysis and a simulation in one folder.
+def refuse_other_kind(folder: Path, kind: str, hint: str = "") -> None:
+    """Refuse to mix an analysis, an exposure-response analysis and a simulation in one folder.
 
     Raises
     ------
@@ -110,7 +105,9 @@ def refuse_other_kind(folder: Path, kind: str) -> None:
     except ResultsError:
         return
     if held != kind:
-        raise ResultsError(f"'{folder}' holds {held}", hint=f"name another folder for {kind}")
+        raise ResultsError(
+            f"'{folder}' holds {held}", hint=hint or f"name another folder for {kind}"
+        )
 
 
 def sealed(content: dict[str, Any]) -> bytes:
@@ -201,13 +198,19 @@ def load_results(folder: str | Path) -> xr.DataTree:
     ResultsError
         When any file of the folder is missing or altered, or it holds a simulation.
     """
-    verify(folder)
-    refuse_other_kind(Path(folder), ANALYSIS)
+    kind = verify(folder).get("kind", ANALYSIS)
+    if kind != EXPOSURE:
+        refuse_other_kind(Path(folder), ANALYSIS)
     with xr.open_datatree(Path(folder) / "results.nc", engine="h5netcdf") as tree:
         return tree.load()
 
 
-def compare_with_previous(folder: Path, data: TrialData, plan: Plan | None = None) -> list[str]:
+def compare_with_previous(
+    folder: Path,
+    data: TrialData | ExposureData,
+    plan: Plan | None = None,
+    kind: str = ANALYSIS,
+) -> list[str]:
     """Say whether data or specification differ from those of the results that `folder` holds now.
 
     Returns
@@ -217,7 +220,7 @@ def compare_with_previous(folder: Path, data: TrialData, plan: Plan | None = Non
     """
     if not (folder / NAME).is_file():
         return []
-    refuse_other_kind(folder, ANALYSIS)
+    refuse_other_kind(folder, kind)
     try:
         before = read_manifest(folder)
     except ResultsError as e:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-import warnings
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import xarray as xr
@@ -14,17 +12,16 @@ import xarray as xr
 from doseopt_bayes.design import prose
 from doseopt_bayes.design.characteristics import characteristics
 from doseopt_bayes.design.journal import digest
-from doseopt_bayes.files import sweep, write_whole
-from doseopt_bayes.locks import locked
-from doseopt_bayes.plots import style
 from doseopt_bayes.plots.picture import Picture, figure_design
+from doseopt_bayes.report.folder import results_folder
 from doseopt_bayes.report.html import NO_PLAN, page
-from doseopt_bayes.report.manifest import SIMULATION, listed_files, refuse_other_kind, seal
+from doseopt_bayes.report.manifest import SIMULATION
 from doseopt_bayes.report.results import netcdf
 from doseopt_bayes.report.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from doseopt_bayes.design.characteristics import Characteristics
     from doseopt_bayes.design.simulate import Simulation
@@ -74,37 +71,21 @@ def save_simulation(
         When another run holds the folder, it holds the results of an analysis, or a file cannot be
         written.
     """
-    folder, say = Path(folder), progress or (lambda _: None)
-    with locked(folder) as taken_over:
-        if taken_over:
-            warnings.warn(taken_over, stacklevel=2)
-        refuse_other_kind(folder, SIMULATION)
-        drawn = folder / "figures"
-        drawn.mkdir(parents=True, exist_ok=True)
-        for place in (folder, drawn):
-            sweep(place)
-        before = listed_files(folder)
-        found = characteristics(sim)
-        made_by = _provenance(sim, plan)
-        stamp = _stamp(sim, plan) if draft else ""
+    say = progress or (lambda _: None)
+    found, made_by = characteristics(sim), _provenance(sim, plan)
+    stamp = _stamp(sim, plan) if draft else ""
+    with results_folder(folder, SIMULATION) as held:
         say("drawing the figure")
-        picture = figure_design(found)
-        if stamp:
-            style.stamp(picture.figure, stamp)
-        files = list(style.save(picture.figure, drawn / "01-design"))
+        held.draw("design", figure_design(found), stamp)
         say("writing the report")
-        text = _render(sim, found, [(picture, files[0])], plan, made_by, stamp)
-        report = write_whole(folder / "report.html", text.encode())
-        table = write_whole(folder / "characteristics.csv", found.csv().encode())
-        trials = write_whole(folder / "trials.nc", netcdf(_tree(sim, found, made_by)))
-        files += [report, table, trials]
-        for source, name in ((plan.file if plan else None, "spec"), (scenarios_file, "scenarios")):
-            if source is not None and Path(source).is_file():
-                files.append(write_whole(folder / f"{name}.toml", Path(source).read_bytes()))
-        for old in before - set(files):
-            old.unlink(missing_ok=True)  # of an earlier run, and of no meaning for this one
-        manifest = seal(folder, files, {"kind": SIMULATION, "made_by": made_by})
-    return {"report": report, "figures": drawn, "table": table, "trials": trials,
+        text = _render(sim, found, held.pictures, plan, made_by, stamp)
+        report = held.write("report.html", text.encode())
+        table = held.write("characteristics.csv", found.csv().encode())
+        trials = held.write("trials.nc", netcdf(_tree(sim, found, made_by)))
+        held.copy(plan.file if plan else None, "spec.toml")
+        held.copy(scenarios_file, "scenarios.toml")
+        manifest = held.seal({"kind": SIMULATION, "made_by": made_by})
+    return {"report": report, "figures": held.figures, "table": table, "trials": trials,
             "manifest": manifest}  # fmt: skip
 
 
