@@ -62,7 +62,7 @@ def run(files, tmp_path_factory):
 
 def test_it_prints_the_tables_and_where_the_files_are(run):
     folder, out, err = run
-    assert "20 trials of each scenario, seed 20250101, 256 particles" in out
+    assert "20 trials of each scenario, seed 20250101, posteriors by 256 particles" in out
     assert "Scenario 'toxic'" in out
     assert "True OBD 6.6 mg: selected by" in out
     for path in re.findall(r"^(?:report|figures|table|trials) +(.+)$", out, flags=re.MULTILINE):

@@ -52,7 +52,7 @@ class Characteristics:
         numbers ``patients``, ``toxicities``, ``responses``, ``overdosed`` (treated above the true MTD)
         and ``underdosed`` (below the true OBD). A design of toxicity alone has no ``p_eff``,
         ``responses`` and ``selects_mtd``: its OBD is its MTD. Every mean has its error in ``_mcse``.
-        Attributes: ``n_trials``, ``seed``, ``particles``, ``unit`` and ``toxicity_limit``.
+        Attributes: ``n_trials``, ``seed``, ``engine``, ``unit`` and ``toxicity_limit``.
 
     Notes
     -----
@@ -171,7 +171,7 @@ def characteristics(sim: Simulation) -> Characteristics:
     table.attrs = {
         "n_trials": sim.trials.sizes[TRIAL],
         "seed": sim.seed,
-        "particles": sim.particles,
+        "engine": sim.engine,
         "unit": sim.design.model.unit,
         "toxicity_limit": truth.attrs["toxicity_limit"],
     }

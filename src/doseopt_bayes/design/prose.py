@@ -14,12 +14,12 @@ __all__ = ["heads", "marks", "mean", "meaning", "percent", "rows_of", "sentences
 
 SCENARIO: Final = "scenario"
 SEEN: Final = (
-    "selected % ± MCSE", "particles <= %", "patients ± MCSE", "patients %",
+    "selected % ± MCSE", "unresolved <= %", "patients ± MCSE", "patients %",
 )  # fmt: skip
 SHARES: Final = (
     "Selected: share of the trials that recommend the dose at their end. ± MCSE: Monte Carlo standard "
     "error, for shares that of a binomial count; a share seen to be 0 % can truly be 300 / trials % "
-    "(95 % bound). Particles: the share of trials whose last decision is not resolved, that is, could "
+    "(95 % bound). Unresolved: the share of trials whose last decision is not resolved, that is, could "
     "change within 3 Monte Carlo standard errors of the posterior; no selection share can be off by "
     "more through that last decision. "
 )
@@ -157,8 +157,9 @@ def sentences(part: xr.Dataset, unit: str) -> list[str]:
         treated += f", {mean(*_pair(part, 'responses'))} responses"
     said.append(f"{treated}.")
     said.append(
-        f"Not resolved by the particles: the last decision of {percent(*_pair(part, 'not_resolved'))} % "
-        f"of the trials, some decision of {percent(*_pair(part, 'any_not_resolved'))} %."
+        "Not resolved, within the numerical error of the posteriors: the last decision of "
+        f"{percent(*_pair(part, 'not_resolved'))} % of the trials, some decision of "
+        f"{percent(*_pair(part, 'any_not_resolved'))} %."
     )
     return said
 
@@ -169,7 +170,7 @@ def text_of(table: xr.Dataset) -> str:
     head = heads(table)
     title = (
         f"Operating characteristics: {n:,} trials of each scenario, seed {table.attrs['seed']}, "
-        f"{table.attrs['particles']:,} particles a posterior"
+        f"posteriors by {table.attrs['engine']}"
     )
     lines = [title]
     for label in table[SCENARIO].to_numpy():

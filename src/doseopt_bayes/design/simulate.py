@@ -62,6 +62,14 @@ class Simulation:
     seed: int
     particles: int
 
+    @property
+    def engine(self) -> str:
+        """What the posteriors were made of, in words."""
+        grids = [name for name in self.fits if name.startswith("grid")]
+        rest = len(grids) < len(self.fits)
+        said = ["integration on a grid"] * bool(grids) + [f"{self.particles:,} particles"] * rest
+        return " and ".join(said)
+
 
 def simulate(
     design: Design,

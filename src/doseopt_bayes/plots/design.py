@@ -170,6 +170,6 @@ def caption_design(data: xr.Dataset) -> str:
         f"± {WHISKER} Monte Carlo standard errors. Star: the right answer, the dose of the highest true "
         "utility among truly admissible doses; none where no dose is. Hatched: a true probability lies "
         f"outside a limit of the rules.{line} Below each dose its true {true}. "
-        f"The last decision is not resolved by the particles in at most {worst:.1f} % of the "
-        "trials of a scenario."
+        "The last decision is not resolved, within the numerical error of the posterior, in at most "
+        f"{worst:.1f} % of the trials of a scenario."
     )

@@ -202,7 +202,7 @@ def _glance(parts: Sequence[xr.Dataset], unit: str) -> Table:
     )
     note = (
         "± Monte Carlo standard error over trials. Patients and outcomes: mean per trial. "
-        "Not resolved: 3 Monte Carlo standard errors of the particles could change the decision; no "
+        "Not resolved: 3 standard errors of the posterior could change the decision; no "
         "share to its left can be off by more through the last decision."
     )
     return Table("Results by scenario", columns, tuple(rows), note)
@@ -213,6 +213,8 @@ def _fits(sim: Simulation) -> Table:
     rows = [(engine, f"{n:,}", f"{n / total:.2%}") for engine, n in sorted(sim.fits.items())]
     note = (
         f"{total:,} posteriors were fitted; equal counts are fitted once. A posterior whose particles "
-        "fail their gate (Pareto k-hat, effective sample size) gets four times as many, and then NUTS."
+        "fail their gate (Pareto k-hat, effective sample size) gets four times as many, and then NUTS; "
+        "one that leaves its decision open gets four times as many. Models of one or two parameters "
+        "are integrated on a grid that all their posteriors share."
     )
     return Table("Posteriors by engine", ("Engine", "Posteriors", "Share"), tuple(rows), note)
