@@ -16,7 +16,7 @@ SOURCE = ROOT / "src" / "doseopt_bayes"
 FLOORS = ["errors", "names", "files", "locks", "datasets", "priors", "data", "plan", "models",
           "elicit", "inference", "prediction", "choice", "decision", "analysis",
           "exposure_analysis", "design", "plots", "report", "spec",
-          "reopen", "progress", "cli_simulate", "cli"]  # fmt: skip
+          "reopen", "progress", "cli_simulate", "cli_exposure", "cli"]  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
 
 

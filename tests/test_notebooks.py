@@ -36,6 +36,18 @@ def test_two_interims_and_an_index_of_three_endpoints(tmp_path):
     assert "Flips to 5 when the weight of p_eff rises" in said
 
 
+def test_from_analysis_data_sets_to_a_dose_by_exposure(tmp_path):
+    said = executed("02_emax_exposure_response.ipynb", tmp_path)
+    assert "ADPP AUCSS: 2 subjects of the population have no record" in said
+    assert "diagnostics passed" in said
+    assert (
+        "60 mg is recommended" in said
+    )  # nobody got it; in the simulated truth it is best or equal
+    assert "which dose is best is not resolved by these data" in said
+    assert "beyond the studied range" in said
+    assert said.count("Picture(") == 4
+
+
 def test_operating_characteristics_of_a_design(tmp_path):
     said = executed("05_operating_characteristics.ipynb", tmp_path)
     assert "The first cohort of 3 patients receives 1 mg." in said

@@ -10,10 +10,11 @@ import doseopt_bayes as dob
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
 def test_the_notebook_example_runs_and_recommends_the_published_dose(tmp_path, monkeypatch, capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    code = EXAMPLES[0]
     monkeypatch.chdir(tmp_path)
     scope: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), scope)  # noqa: S102
@@ -22,6 +23,17 @@ def test_the_notebook_example_runs_and_recommends_the_published_dose(tmp_path, m
     assert "NOT PRE-SPECIFIED" in report
     statements = [s for s in ast.parse(code).body if not isinstance(s, ast.Import)]
     assert len(statements) <= 10
+
+
+def test_the_example_of_exposure_response_runs_and_says_what_is_not_identified(capsys):
+    _, code = EXAMPLES
+    scope: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), scope)  # noqa: S102
+    said = capsys.readouterr().out
+    at = scope["at"].expect(scope["at"]["p_hyperglycaemia"]).sel(dose=[200, 400]).to_numpy()
+    assert abs(at - [45 / 250, 93 / 250]).max() < 0.05  # what was observed
+    assert "not identified by the data" in said
+    assert len(code.strip().splitlines()) <= 15
 
 
 def test_every_public_name_stands_in_the_map_of_the_house():

@@ -100,6 +100,8 @@ if TYPE_CHECKING:
     from doseopt_bayes.errors import DoseOptError as DoseOptError
     from doseopt_bayes.errors import ResultsError as ResultsError
     from doseopt_bayes.errors import SpecError as SpecError
+    from doseopt_bayes.exposure_analysis import ExposureAnalysis as ExposureAnalysis
+    from doseopt_bayes.exposure_analysis import analyse_exposure as analyse_exposure
     from doseopt_bayes.inference.batch import fit_in_blocks as fit_in_blocks
     from doseopt_bayes.inference.batch import fit_many as fit_many
     from doseopt_bayes.inference.batch import preview as preview
@@ -110,7 +112,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.inference.prior import sample_prior as sample_prior
     from doseopt_bayes.inference.tallies import stack_trials as stack_trials
     from doseopt_bayes.models import presets as presets
-    from doseopt_bayes.models import response as responses
+    from doseopt_bayes.models import response as responses  # noqa: F401  (a public name)
     from doseopt_bayes.models import shapes as shapes
     from doseopt_bayes.models.blrm import BLRM as BLRM
     from doseopt_bayes.models.crm import CRM as CRM
@@ -138,11 +140,13 @@ if TYPE_CHECKING:
     from doseopt_bayes.prediction.at_doses import at_doses as at_doses
     from doseopt_bayes.prediction.exposures import GivenExposures as GivenExposures
     from doseopt_bayes.prediction.exposures import ObservedExposures as ObservedExposures
+    from doseopt_bayes.prediction.parts import fitted as fitted
     from doseopt_bayes.prediction.people import Regimen as Regimen
     from doseopt_bayes.prediction.power import PowerModel as PowerModel
     from doseopt_bayes.prediction.power import fit_power_model as fit_power_model
     from doseopt_bayes.prediction.prose import Quantities as Quantities
     from doseopt_bayes.prediction.quantities import curve_quantities as curve_quantities
+    from doseopt_bayes.prediction.request import Prediction as Prediction
     from doseopt_bayes.priors import HalfNormal as HalfNormal
     from doseopt_bayes.priors import LogNormal as LogNormal
     from doseopt_bayes.priors import Normal as Normal
@@ -150,12 +154,14 @@ if TYPE_CHECKING:
     from doseopt_bayes.reopen import load_analysis as load_analysis
     from doseopt_bayes.reopen import load_simulation as load_simulation
     from doseopt_bayes.report.bundle import save as save
+    from doseopt_bayes.report.exposure import save_exposure as save_exposure
     from doseopt_bayes.report.exposure_tables import bin_table as bin_table
     from doseopt_bayes.report.exposure_tables import exposure_summary as exposure_summary
     from doseopt_bayes.report.exposure_tables import parameter_table as parameter_table
     from doseopt_bayes.report.history import history as history
     from doseopt_bayes.report.manifest import load_results as load_results
     from doseopt_bayes.report.simulation import save_simulation as save_simulation
+    from doseopt_bayes.spec.exposure import ExposureSpec as ExposureSpec
     from doseopt_bayes.spec.scenarios import read_scenarios as read_scenarios
     from doseopt_bayes.spec.spec import Spec as Spec
 
@@ -220,6 +226,7 @@ _HOME = {
     "elicit.ess": ("priors_from_ess",),
     "elicit.quantiles": ("priors_from_quantiles",),
     "errors": ("DataError", "DiagnosticsError", "DoseOptError", "ResultsError", "SpecError"),
+    "exposure_analysis": ("ExposureAnalysis", "analyse_exposure"),
     "inference.batch": ("fit_in_blocks", "fit_many", "preview"),
     "inference.gridfit": ("fit_grid",),
     "inference.nuts": ("fit",),
@@ -252,17 +259,21 @@ _HOME = {
     ),
     "prediction.at_doses": ("at_doses",),
     "prediction.exposures": ("GivenExposures", "ObservedExposures"),
+    "prediction.parts": ("fitted",),
     "prediction.people": ("Regimen",),
     "prediction.power": ("PowerModel", "fit_power_model"),
     "prediction.prose": ("Quantities",),
     "prediction.quantities": ("curve_quantities",),
+    "prediction.request": ("Prediction",),
     "reopen": ("load_analysis", "load_simulation"),
     "report.bundle": ("save",),
+    "report.exposure": ("save_exposure",),
     "report.exposure_tables": ("bin_table", "exposure_summary", "parameter_table"),
     "report.history": ("history",),
     "priors": ("HalfNormal", "LogNormal", "Normal", "StudentT"),
     "report.manifest": ("load_results",),
     "report.simulation": ("save_simulation",),
+    "spec.exposure": ("ExposureSpec",),
     "spec.scenarios": ("read_scenarios",),
     "spec.spec": ("Spec",),
 }

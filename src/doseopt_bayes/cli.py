@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from doseopt_bayes.cli_exposure import check_exposure_file, reads_exposure, run_exposure
 from doseopt_bayes.cli_simulate import add_simulate
 from doseopt_bayes.errors import DataError, DoseOptError, SpecError
 
@@ -89,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if reads_exposure(options.spec):
+        return run_exposure(options)
     # imported here, so that --help does not pay for it
     from doseopt_bayes.locks import locked  # noqa: PLC0415
     from doseopt_bayes.spec.spec import Spec  # noqa: PLC0415
@@ -178,6 +181,8 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    if reads_exposure(options.spec):
+        return check_exposure_file(options)
     from doseopt_bayes.spec.spec import check  # noqa: PLC0415
 
     spec, data, problems = check(options.spec, options.data)

@@ -34,7 +34,11 @@ def add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--particles", metavar="P", type=int, default=512, help="of a posterior (default: 512)"
     )
     simulate.add_argument(
-        "--threads", metavar="T", type=int, default=0, help="of a process (default: one a processor)"
+        "--threads",
+        metavar="T",
+        type=int,
+        default=0,
+        help="of a process (default: one a processor)",
     )
     simulate.add_argument(
         "--workers", metavar="W", type=int, default=1, help="processes of this machine (default: 1)"

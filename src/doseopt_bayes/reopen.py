@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import xarray as xr
 
@@ -13,6 +13,7 @@ from doseopt_bayes.design.journal import digest
 from doseopt_bayes.design.simulate import Simulation
 from doseopt_bayes.errors import ResultsError
 from doseopt_bayes.report.manifest import (
+    ANALYSIS,
     SIMULATION,
     load_results,
     read_manifest,
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from doseopt_bayes.analysis import Analysis
 
 __all__ = ["load_analysis", "load_simulation"]
+
+NO_PATIENTS: Final = (
+    "its figures show patients, whose rows are not kept: run the analysis again, or load_results"
+)
 
 
 def load_analysis(folder: str | Path) -> Analysis:
@@ -55,6 +60,7 @@ def load_analysis(folder: str | Path) -> Analysis:
     """
     folder = Path(folder)
     tree = load_results(folder)
+    refuse_other_kind(folder, ANALYSIS, hint=NO_PATIENTS)
     path = folder / "spec.toml"
     if not path.is_file():
         raise ResultsError(

@@ -1,7 +1,43 @@
 """Where each catalogued fault of specification, sampling, decision and files is fed in.
 
-F: priors, specification, arguments. G: sampling and posterior. H: decision. I: files and environment.
-Data faults (A to E) have their codes in ``tests/data``. A row without a test says why.
+D: exposure-response, with the rows of C and E that exposure data share. F: priors, specification,
+arguments. G: sampling and posterior. H: decision. I: files and environment. The other data faults (A, B,
+C, E) have their codes in ``tests/data``. A row without a test says why.
+
+C01  tests/models/test_shapes.py::test_no_exposure_has_no_effect_and_monotone_shapes_are
+C01  tests/data/test_exposure.py::test_placebo_exposure_is_a_policy
+C14  tests/prediction/test_edge_cases.py::test_the_whole_chain_says_what_the_data_cannot_tell
+C16  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (C16 two doses)
+
+D01  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (D01 BLQ text)
+D01  tests/data/read/test_nonmem.py::test_what_was_left_out_is_counted
+D02  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (D02 negative)
+D03  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (D02 negative)
+D04  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (D04 missing)
+D04  tests/plots/test_exposure_response.py::test_excluded_rows_are_counted_in_the_caption
+D05  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (D05 missing response)
+D06  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (D06 infinite response)
+D07  tests/inference/test_identify.py::test_a_response_times_1000_is_named
+D08  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (D08 constant)
+D09  tests/inference/test_identify.py::test_ec50_beyond_the_exposures_is_not_identified
+D09  tests/prediction/test_edge_cases.py::test_the_whole_chain_says_what_the_data_cannot_tell
+D10  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (D10 units differ)
+D11  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (D11 log scale)
+D11  tests/data/test_exposure_faults.py::test_an_exposure_named_as_a_logarithm_is_warned_of
+D12  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (D12 exposure after event)
+D13  tests/data/test_exposure_faults.py::test_many_values_below_quantification_are_warned_of
+
+E01  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (A14 twice)
+E02  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (E02 covariate missing)
+E03  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (E02 level not declared)
+E04  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (E04 near duplicate)
+E05  tests/data/read/test_adam.py::test_a_join_never_loses_or_doubles_a_subject
+E05  tests/data/read/test_nonmem.py::test_derived_exposures_are_joined
+E06  not yet: no exposure-response model has a hierarchy
+E07  tests/data/test_exposure.py::test_declared_levels_without_patients_are_kept
+E08  not here: no randomisation list is read
+E09  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (E09 two studies)
+E10  not yet: no reader has a cut-off date
 
 F01  tests/spec/test_spec.py::test_a_fault_is_named_with_its_key_and_a_repair
 F01  tests/test_priors.py::test_improper_or_senseless_priors_are_refused

@@ -15,6 +15,7 @@ import doseopt_bayes as dob
 from doseopt_bayes.errors import ResultsError
 from doseopt_bayes.files import PART, sweep, write_whole
 from doseopt_bayes.report import bundle
+from doseopt_bayes.report import folder as results_folder
 from doseopt_bayes.report.manifest import read_manifest, sealed
 
 if TYPE_CHECKING:
@@ -81,18 +82,18 @@ def test_i02_a_save_that_breaks_off_at_any_file_is_not_taken_for_whole(analysis,
     shutil.copytree(saved, folder)
     monkeypatch.setattr(bundle, "FIGURES", {})
     monkeypatch.setattr(bundle, "render", lambda *_, **__: "another report")
-    real = bundle.write_whole
+    real = results_folder.write_whole
 
     def breaks_off(path, content):
         if path.name == "results.nc":
             raise KeyboardInterrupt
         return real(path, content)
 
-    monkeypatch.setattr(bundle, "write_whole", breaks_off)
+    monkeypatch.setattr(results_folder, "write_whole", breaks_off)
     with pytest.raises(KeyboardInterrupt):
         dob.save(analysis, folder)
     assert "report.html is not the file that was written" in refused(folder)
-    monkeypatch.setattr(bundle, "write_whole", real)
+    monkeypatch.setattr(results_folder, "write_whole", real)
     dob.save(analysis, folder)
     dob.load_results(folder)
 

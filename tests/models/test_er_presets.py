@@ -132,7 +132,7 @@ def test_the_closed_form_of_the_conditional_is_that_of_scipy(data):
                 .eval(),
                 names[1]: transform.forward(np.float64(x), *hill.owner.inputs).eval(),
             }
-            assert float(density({**point, **values})) == pytest.approx(wanted, abs=1e-6)
+            assert float(density({**point, **values})) == pytest.approx(wanted, abs=1e-12)
 
 
 def test_nuts_samples_the_empirical_prior_without_divergence(data):

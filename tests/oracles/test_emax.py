@@ -3,16 +3,20 @@
 rstanemax (yoshidk6/rstanemax @2a2e67b, README; data GPL-3, used as a test oracle only) and the BayesERbook
 (Genentech/BayesERbook @469c399; data of BayesERtools, Apache-2.0): their stated priors; `exact` values by
 quadrature with e0 and emax integrated out. DoseFinding 1.0-3 (GPL-3, oracle only): biom, migraine and
-glycobrom, least squares, compared with posteriors under nearly flat priors.
+glycobrom, least squares, compared with posteriors under nearly flat priors; their coefficients to the
+last digits in test_emax_likelihood.py. Not ours: the optimal contrasts of MCP-Mod, their correlations and
+t statistics (items optcontr_equal and glycobrom), as the package tests no contrasts.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import optimize, special
 
 from doseopt_bayes.data.endpoints import Binary, Continuous, Grouped
 from doseopt_bayes.data.exposure import ExposureData
@@ -24,6 +28,11 @@ from doseopt_bayes.models.shapes import Emax, Linear, Quadratic, SigmoidEmax
 from doseopt_bayes.priors import HalfNormal, LogNormal, Normal
 
 HERE = Path(__file__).parent / "data"
+ITEMS = {
+    item["id"]: item
+    for item in json.loads((HERE.parent / "emax.json").read_text(encoding="utf-8"))["items"]
+}
+QUANTILES = (0.025, 0.05, 0.25, 0.5, 0.75, 0.95, 0.975)
 AT = (5000.0, 15000.0, 25000.0, 35000.0)
 
 
@@ -71,6 +80,34 @@ def test_rstanemax_by_the_engine(rstanemax):
         found = float(post.expect(post[name]))
         assert found == pytest.approx(mean, abs=0.05 * sd)
         assert float(post.expect((post[name] - found) ** 2)) ** 0.5 == pytest.approx(sd, rel=0.05)
+
+
+def predictive(post, model, x: float, q: float) -> float:
+    """Quantile of a new patient's value: the mixture of the draws' normal distributions."""
+    mean, sigma = (
+        a.to_numpy().ravel() for a in (model.response_at(post.draws, [x])[..., 0], post["sigma"])
+    )
+    weight = post.weight.to_numpy()
+    return float(
+        optimize.brentq(lambda y: weight @ special.ndtr((y - mean) / sigma) - q, -1e3, 1e3)
+    )
+
+
+def test_quantiles_and_predictions_of_rstanemax_by_quadrature(rstanemax):
+    model, data = rstanemax
+    post = preview(model, data, seed=1, particles=65_536)
+    exact = ITEMS["rstanemax_readme"]["expected"]["exact"]
+    for name, (_, sd) in EXACT.items():
+        found = [float(post.quantile(post[name], q)) for q in QUANTILES]
+        np.testing.assert_allclose(found, exact[name]["q"], atol=0.05 * sd)
+    for one in exact["epred"]:
+        curve = model.response_at(post.draws, [one["x"]])[..., 0]
+        sd = (one["q975"] - one["q025"]) / 3.92
+        for q, name in ((0.025, "q025"), (0.5, "median"), (0.975, "q975")):
+            assert float(post.quantile(curve, q)) == pytest.approx(one[name], abs=0.1 * sd)
+        for q, name in ((0.025, "pred_q025"), (0.975, "pred_q975")):
+            found = predictive(post, model, one["x"], q)
+            assert found == pytest.approx(one[name], abs=0.3)
 
 
 def test_rstanemax_by_nuts(rstanemax):
@@ -124,6 +161,12 @@ def test_sigmoid_emax_of_the_book_rides_its_ridge():
     np.testing.assert_allclose(
         post.quantile(curve, 0.975), [13.293, 15.536, 16.357, 16.951], atol=0.05
     )
+    np.testing.assert_allclose(
+        post.quantile(curve, 0.025), [12.807, 15.125, 15.738, 15.910], atol=0.05
+    )
+    for one in ITEMS["bayesertools_sigemax"]["expected"]["exact"]["epred"]:
+        for q, name in ((0.025, "pred_q025"), (0.975, "pred_q975")):
+            assert predictive(post, model, one["x"], q) == pytest.approx(one[name], abs=0.05)
 
 
 def test_logistic_curve_of_hyperglycaemia():
@@ -137,7 +180,12 @@ def test_logistic_curve_of_hyperglycaemia():
         "ae", "auc", Linear(), BinaryResponse(), priors, reference=(mean, mean + 1)
     )
     exact = {"e0": (-2.043109432, 0.2250318202), "slope": (0.4105615983, 0.07352818652)}
-    engine, nuts = preview(model, data, seed=1, particles=4096), fit(model, data, seed=1)
+    engine, nuts = preview(model, data, seed=1, particles=65_536), fit(model, data, seed=1)
+    p = model.response_at(engine.draws, [1, 1.5, 2, 3, 9])
+    item = ITEMS["bayesertools_logit_hgly2"]["expected"]["exact"]["epred"]
+    for q, name in ((0.025, "q025"), (0.5, "median"), (0.975, "q975")):
+        np.testing.assert_allclose(engine.quantile(p, q), [e[name] for e in item], atol=0.005)
+    assert float(engine.prob(engine["slope"] > 0)) == pytest.approx(1, abs=1e-4)
     for post in (engine, nuts):
         assert post.check().passed
         for name, (centre, sd) in exact.items():

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from doseopt_bayes.data.endpoints import Binary
+from doseopt_bayes.data.exposure import ExposureData
+from doseopt_bayes.data.exposure_columns import Covariate
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.inference.batch import preview
 from doseopt_bayes.inference.nuts import fit
@@ -116,6 +119,20 @@ def test_the_caption_names_every_mark(sampled, data):
                  "AGE = 60; SEX = F", "at AUC = 80 h*mg/L", "SEX on ec50, emax", "5th and 95th", "n:",
                  "Dashed line", "Monte Carlo", "changes with the exposure", "300 of 300"):  # fmt: skip
         assert word in said
+
+
+def test_the_caption_names_levels_that_the_model_reads_as_another(sampled, data):
+    assert "Levels without" not in figure_covariates(*sampled, data).caption
+    table = frame()
+    table.loc[table.index[::5], "SEX"] = "X"
+    more = (Covariate("AGE", "numeric"), Covariate("SEX", "category", levels=("F", "M", "X")))
+    three = ExposureData.from_frame(
+        table, id="ID", dose="mg", dose_unit="mg", exposures={"AUC": "h*mg/L"},
+        endpoints={"ae": Binary("AE")}, covariates=more,
+    )  # fmt: skip
+    model = sampled[0]
+    said = figure_covariates(model, preview(model, three, seed=1), three).caption
+    assert "Levels without an effect in the model: SEX X (read as F)." in said
 
 
 def test_one_dose_has_only_its_exposure_to_show():

@@ -135,6 +135,7 @@ def test_counts_have_exact_poisson_intervals(previews, data):
     # the ends are the rates under which so many events are just as rare as stated
     assert stats.poisson.sf(events - 1, low * time) == pytest.approx(0.025)
     assert stats.poisson.cdf(events, high * time) == pytest.approx(0.025)
+    assert "it ignores overdispersion" in caption_exposure_response(seen)
     assert exact_rate(0, 2.0) == (0.0, pytest.approx(-np.log(0.025) / 2))
 
 
@@ -178,6 +179,7 @@ def test_the_caption_names_every_mark(sampled, data):
     for word in ("Line and band", "95 % equal-tailed", "Monte Carlo", "AGE, SEX", "Dashed", "Squares and bars",
                  "Clopper-Pearson", "dotted lines: edges", "exposure 0 is its own bin", "Dots",
                  "coloured by dose", "Boxes", "whiskers: 5th to 95th", "logarithmic", "//",
+                 "the bar there is the band of the curve at exposure 0",
                  "300 of 300 rows"):  # fmt: skip
         assert word in said
 

@@ -72,10 +72,10 @@ def _left_out(model: ExposureResponse, rows: xr.Dataset) -> list[str]:
 
 def _responses(model: ExposureResponse, rows: xr.Dataset) -> list[str]:
     y, x = rows["y"].to_numpy(), rows["exposure"].to_numpy()
-    if model.response.kind not in ("binary", "time_to_event"):
+    if model.response.kind not in ("binary", "time_to_event", "count"):
         return []
     events, n = int((y > 0).sum()), y.size
-    if events in (0, n):
+    if events == 0 or (events == n and model.response.kind != "count"):
         what = "none has" if events == 0 else "all have"
         said = (
             f"{model.endpoint}: of {n} rows {what} the event, so that the curve is bounded on one side "

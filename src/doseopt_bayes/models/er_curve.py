@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
+
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.models.shapes import BetaShape
 from doseopt_bayes.priors import HalfNormal, Normal, StudentT
@@ -194,7 +196,7 @@ def _located(prior: Prior, name: str, scale: Any, shift: Any) -> Tensor:
         raise DoseOptError(f"{name}: a prior of the kind {type(prior).__name__} cannot be moved")
     numbers = {"mu": prior.mean * scale + shift, "sigma": prior.sd * scale}
     if isinstance(prior, StudentT):
-        numbers["nu"] = prior.df
+        numbers["nu"] = np.float64(prior.df)  # a plain 5.0 is stored in 32 bits
         if prior.lower is None:
             return pm.StudentT(name, **numbers)
         return pm.Truncated(name, pm.StudentT.dist(**numbers), lower=0.0)

@@ -126,9 +126,25 @@ def data_covariates(
             f"{name} on {', '.join(e.parameter for e in _once(model) if e.covariate == name)}"
             for name in base
         ),
+        "without": _without(model, data),
         "model": type(model.shape).__name__,
     }
     return found
+
+
+def _without(model: ExposureResponse, data: ExposureData) -> str:
+    """Name the levels that have no effect in the model, and the level as which it reads them."""
+    said = []
+    for name in dict.fromkeys(c.covariate for c in model.covariates):
+        about = data.covariates[name]
+        if not about.levels:
+            continue
+        fallback = about.reference or about.levels[0]
+        effects = {c.level for c in model.covariates if c.covariate == name}
+        others = [level for level in about.levels if level not in effects | {fallback}]
+        if others:
+            said.append(f"{name} {', '.join(others)} (read as {fallback})")
+    return "; ".join(said)
 
 
 def _exp(x: xr.DataArray) -> xr.DataArray:
@@ -276,6 +292,8 @@ def caption_covariates(data: xr.Dataset) -> str:
             "value, or with the level. Dashed line: no difference."
         ),
     ]
+    if a["without"]:
+        said.append(f"Levels without an effect in the model: {a['without']}.")
     if a["ratio"] == "odds ratio" and a["acts_on"]:
         said.append("An effect on another parameter than e0 changes with the exposure.")
     said.append(excluded_words(a))

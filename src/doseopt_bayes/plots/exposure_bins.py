@@ -24,7 +24,10 @@ Bins = int | Sequence[float]
 FEWEST, MOST = 2, 4  # quartiles alone are weak (Kagedal, PAGE III-61)
 INTERVALS: Final = {
     "binary": "exact (Clopper-Pearson)",
-    "count": "exact (Poisson, of the total of events in the total of person-time)",
+    "count": (
+        "exact (Poisson, of the total of events in the total of person-time; it ignores overdispersion, "
+        "and is too short where rates differ between patients)"
+    ),
     "continuous": "t",
     "grouped": "t (of the pooled patients)",
     "time_to_event": "Kaplan-Meier, log(-log)",

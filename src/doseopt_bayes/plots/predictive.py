@@ -152,6 +152,8 @@ def draw_predictive(data: xr.Dataset) -> Figure:
         for ax, name in zip(figure.subplots(1, k, squeeze=False)[0], data["statistic"].to_numpy(),
                             strict=True):  # fmt: skip
             _panel(ax, data.sel(statistic=name), str(name))
+            # of the panel, not of the figure: a stamp moves panels alone
+            ax.set_xlabel(style.escape(f"bin of {axis_words(data.attrs)}"))
         marks: list[Any] = [
             Line2D([], [], color=style.GREY, linewidth=1.2),
             Patch(color="#bdbdbd"),
@@ -159,7 +161,6 @@ def draw_predictive(data: xr.Dataset) -> Figure:
         ]
         said = ["replicated, 95 %", "replicated, 50 %", "observed"]
         figure.legend(marks, said, loc="outside upper center", ncols=3)
-        figure.supxlabel(style.escape(f"bin of {axis_words(data.attrs)}"), fontsize=9)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -94,10 +95,10 @@ def averaged(
         if mean.ndim > 1:
             continue
         if people.halves:
-            error[name] = float(np.sqrt(np.mean((first[name] - mean) ** 2)))
+            error[name] = _typical(fit, (first[name] - mean) ** 2)
         else:
             spread = np.maximum(square[name] - mean**2, 0.0)
-            error[name] = float(np.sqrt(np.mean(spread) / people.sampled))
+            error[name] = _typical(fit, spread / people.sampled)
     return Row(
         total,
         error,
@@ -105,6 +106,14 @@ def averaged(
         {m: np.quantile(x, LEVELS) for m, x in people.exposure.items()},
         n,
     )
+
+
+def _typical(fit: Fitted, squares: np.ndarray) -> float:
+    """Root of the posterior mean of a variance in each draw; particles count by their weight."""
+    dims = fit.whole.sample_dims
+    shape = [fit.whole.draws.sizes[d] for d in dims]
+    mean = fit.whole.expect(xr.DataArray(squares.reshape(shape), dims=list(dims)))
+    return math.sqrt(float(mean))
 
 
 def _responses(

@@ -49,7 +49,9 @@ def regimen_notes(
         here = about.isel({names.DOSE: j})
         for part in fit.parts:
             said += _extrapolated(r, part, here)
-            said += _few(r, part.variable, here, draws[part.variable].isel({names.DOSE: j}))
+            x = draws[part.variable].isel({names.DOSE: j}, drop=True)
+            sd = float(fit.whole.expect((x - fit.whole.expect(x)) ** 2)) ** 0.5
+            said += _few(r, part.variable, here, sd)
     for part in fit.parts:
         if part.limits is None:
             said.append(
@@ -95,9 +97,9 @@ def _extrapolated(regimen: Regimen, part: Part, here: xr.Dataset) -> list[str]:
     return said
 
 
-def _few(regimen: Regimen, variable: str, here: xr.Dataset, x: xr.DataArray) -> list[str]:
+def _few(regimen: Regimen, variable: str, here: xr.Dataset, sd: float) -> list[str]:
     """Say when a finite number of people has a share in the uncertainty."""
-    sd, error = float(x.std()), float(here[f"{variable}_people_error"])
+    error = float(here[f"{variable}_people_error"])
     if error**2 <= VARIANCE * sd**2:
         return []
     said = (

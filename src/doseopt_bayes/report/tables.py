@@ -56,6 +56,13 @@ def _dose_head(analysis: Analysis) -> str:
     return f"Dose ({analysis.data.unit})" if analysis.data.unit else "Dose"
 
 
+def _called(row: xr.Dataset) -> str:
+    """Return the label of a dose: of its regimen, where several may have one dose."""
+    if names.REGIMEN in row.coords:
+        return str(row[names.REGIMEN].item())
+    return f"{float(row[names.DOSE]):g}"
+
+
 def disposition(analysis: Analysis) -> Table:
     """T1: patients read, analysed and excluded by each rule, per endpoint and dose."""
     frame = analysis.data.disposition
@@ -107,7 +114,7 @@ def ranking(analysis: Analysis) -> Table:
         rows.append(
             (
                 "-" if np.isnan(row["rank"]) else f"{float(row['rank']):.0f}",
-                f"{float(row[names.DOSE]):g}" + (" (untried)" if bool(row["untried"]) else ""),
+                _called(row) + (" (untried)" if bool(row["untried"]) else ""),
                 f"{int(row[names.N_TREATED])}",
                 *(_estimate(row, v, prose.probability) for v in shown),
                 _estimate(row, "utility", partial(_utility, row)),
@@ -155,10 +162,8 @@ def limits(analysis: Analysis) -> Table:
     """Admissibility of each dose by each rule."""
     table = analysis.decision.table
     rows = []
-    for i, (dose, why) in enumerate(
-        zip(table[names.DOSE].to_numpy(), prose.reasons(table), strict=True)
-    ):
-        cells = [f"{dose:g}"]
+    for i, why in enumerate(prose.reasons(table)):
+        cells = [_called(table.isel({names.DOSE: i}))]
         for j in range(table.sizes["rule"]):
             at = table.isel({names.DOSE: i, "rule": j})
             verdict = "pass" if bool(at["limit_ok"]) else "FAIL"

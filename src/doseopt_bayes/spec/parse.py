@@ -25,7 +25,18 @@ from doseopt_bayes.spec.build import Builder
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Columns", "Sampler", "parse_file"]
+__all__ = [
+    "SCHEMA",
+    "WORDS",
+    "Columns",
+    "Sampler",
+    "content_hash",
+    "is_exposure",
+    "parse_file",
+    "read_rules",
+    "read_toml",
+    "read_words",
+]
 
 Columns = PatientColumns | CountColumns
 SCHEMA: Final = 1
@@ -34,6 +45,7 @@ SECTIONS: Final = (
     "schema", *WORDS, "endpoints", "data", "model", "alternative", "utility", "rule", "decision",
     "design", "sampler",
 )  # fmt: skip
+EXPOSURE_KINDS: Final = ("exposure", "exposure_response", "joint_exposure_response")
 READERS: Final[dict[str, type]] = {"patients": PatientColumns, "counts": CountColumns}
 
 
@@ -87,15 +99,72 @@ def parse_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
         ``None``, and a file that cannot be read has no parts.
     """
     build = Builder(path.name)
-    try:
-        parsed = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        build.problem("", None, f"specification '{path}' does not exist", "check the path")
+    parsed = read_toml(build, path)
+    if parsed is None:
         return {}, build.problems
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        build.problem("", None, f"not valid TOML: {e}", "mend the line that is named")
+    if is_exposure(parsed):
+        rule = (
+            "this is an exposure-response analysis, without a design and candidate doses of a model"
+        )
+        build.problem("model.kind", None, rule, "dob.ExposureSpec.load, or doseopt run, reads it")
         return {}, build.problems
     top = build.table(parsed, "", SECTIONS)
+    words = read_words(build, top)
+    model = build.kind(MODELS, top.get("model"), "model")
+    columns, source = _columns(build, top.get("data"), model)
+    endpoints = build.texts(top.get("endpoints", {}), "endpoints")
+    plan = Plan(
+        **words,
+        source=source,
+        columns=columns,
+        endpoints=endpoints,
+        file=path,
+        hash=content_hash(parsed),
+    )
+    alternatives = _alternatives(build, top.get("alternative", {}), top.get("model"))
+    parts = {
+        "plan": plan,
+        "model": model,
+        "alternatives": alternatives,
+        "utility": build.kind(UTILITIES, top.get("utility"), "utility"),
+        "rules": read_rules(build, top.get("rule")),
+        "criterion": build.kind(CRITERIA, top.get("decision"), "decision", key="criterion"),
+        "sampler": build.value(Sampler, top.get("sampler", {}), "sampler"),
+    }
+    models = {"the model": model, **alternatives}
+    for label, one in models.items():
+        if one is None or parts["utility"] is None:
+            continue
+        try:
+            check_reads(parts["utility"], one, label)
+        except DoseOptError as e:
+            build.problem("utility", None, e.message, e.hint)
+    parts["design"] = _design(build, top.get("design"), parts)
+    return parts, build.problems
+
+
+def is_exposure(parsed: Any) -> bool:
+    """Whether the content of a specification file is an exposure-response analysis."""
+    if not isinstance(parsed, dict):
+        return False
+    model, data = (parsed.get(k) for k in ("model", "data"))
+    kinds = [x.get("kind") for x in (model, data) if isinstance(x, dict)]
+    return any(kind in EXPOSURE_KINDS for kind in kinds)
+
+
+def read_toml(build: Builder, path: Path) -> dict[str, Any] | None:
+    """Return the content of a specification file; ``None``, and a problem, when it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        build.problem("", None, f"specification '{path}' does not exist", "check the path")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        build.problem("", None, f"not valid TOML: {e}", "mend the line that is named")
+    return None
+
+
+def read_words(build: Builder, top: dict[str, Any]) -> dict[str, str]:
+    """Check schema, id and version, and return the words of the specification."""
     if top.get("schema") != SCHEMA:
         rule = f"this version reads schema {SCHEMA}"
         repair = (
@@ -110,32 +179,7 @@ def parse_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     if words["id"] and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", words["id"]):
         rule = "an id names files: letters, digits, point, dash and underscore"
         build.problem("id", words["id"], rule, "choose a plain name")
-    model = build.kind(MODELS, top.get("model"), "model")
-    columns, source = _columns(build, top.get("data"), model)
-    endpoints = build.texts(top.get("endpoints", {}), "endpoints")
-    plan = Plan(
-        **words, source=source, columns=columns, endpoints=endpoints, file=path, hash=_hash(parsed)
-    )
-    alternatives = _alternatives(build, top.get("alternative", {}), top.get("model"))
-    parts = {
-        "plan": plan,
-        "model": model,
-        "alternatives": alternatives,
-        "utility": build.kind(UTILITIES, top.get("utility"), "utility"),
-        "rules": _rules(build, top.get("rule")),
-        "criterion": build.kind(CRITERIA, top.get("decision"), "decision", key="criterion"),
-        "sampler": build.value(Sampler, top.get("sampler", {}), "sampler"),
-    }
-    models = {"the model": model, **alternatives}
-    for label, one in models.items():
-        if one is None or parts["utility"] is None:
-            continue
-        try:
-            check_reads(parts["utility"], one, label)
-        except DoseOptError as e:
-            build.problem("utility", None, e.message, e.hint)
-    parts["design"] = _design(build, top.get("design"), parts)
-    return parts, build.problems
+    return words
 
 
 def _design(build: Builder, parsed: Any, parts: dict[str, Any]) -> Design | None:
@@ -193,7 +237,8 @@ def _columns(build: Builder, parsed: Any, model: DoseModel | None) -> tuple[Colu
     return build.kind(READERS, keys or parsed, "data", given=known), source
 
 
-def _rules(build: Builder, parsed: Any) -> Rule | None:
+def read_rules(build: Builder, parsed: Any) -> Rule | None:
+    """Build the admissibility rules: all of them must hold."""
     if not isinstance(parsed, list) or not parsed:
         repair = "add at least one [[rule]], for example kind = 'tolerable'"
         build.problem("rule", None, "no admissibility rule is given", repair)
@@ -221,7 +266,7 @@ def _rule(build: Builder, parsed: Any, at: str) -> Rule | None:
     return rule
 
 
-def _hash(parsed: dict[str, Any]) -> str:
+def content_hash(parsed: dict[str, Any]) -> str:
     """Hash the content, with 15 and 15.0 the same number."""
 
     def plain(x: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Which curve and which exposure to believe: leave-one-out, comparison, averaging, checks of shape."""
