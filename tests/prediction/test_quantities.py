@@ -95,9 +95,14 @@ def test_the_plateau_is_reached_where_the_curve_says_so():
         LINEAR, {"e0": RNG.normal(-3, 0.1, N), "slope": 0.3, "level": 0, "effect": 0}, shape=N
     )
     at = at_doses(LINEAR, linear, PLAIN, DOSES)
-    events = curve_quantities(LINEAR, linear, at).events["probability"]
-    assert float(events.sel(event="plateau reached below the top dose")) == 0
-    assert float(events.sel(event="better with every dose")) == 1
+    found = curve_quantities(LINEAR, linear, at)
+    # a line has none, whatever share of the range the doses cover
+    assert "plateau reached below the top dose" not in found.events["event"].to_numpy()
+    assert "the shape has no plateau" in str(found)
+    assert "the shape has no plateau" not in str(
+        curve_quantities(EMAX, post, at_doses(EMAX, post, PLAIN, DOSES))
+    )
+    assert float(found.events["probability"].sel(event="better with every dose")) == 1
 
 
 def test_the_minimum_effective_dose_is_that_of_each_draw():

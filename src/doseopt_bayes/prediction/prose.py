@@ -82,6 +82,11 @@ class Quantities:
                     f"ED{100 * share:g} ({unit.strip()}, {share:.0%} of {largest}): "
                     + _reach(row, of, top, about["low"] if of == "exposure" else None)
                 )
+        if not about["levels_off"]:
+            said.append(
+                "the shape has no plateau: shares of its effect follow from the studied range and the "
+                "shape, not from the data"
+            )
         return said
 
     def _events(self) -> list[str]:

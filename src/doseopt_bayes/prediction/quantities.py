@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from doseopt_bayes.inference.posterior import Posterior
     from doseopt_bayes.models.exposure_response import ExposureResponse
+    from doseopt_bayes.models.shapes import Shape
     from doseopt_bayes.prediction.power import PowerModel
 
 __all__ = ["Quantities", "curve_quantities"]
@@ -84,8 +85,9 @@ def curve_quantities(
     Notes
     -----
     The largest effect is the asymptote of an Emax curve, and of other shapes the largest change within
-    the exposures studied. Covariates are at their centre or reference level. The probabilities of doses
-    are of the response averaged over people, as `at` has it.
+    the exposures studied; a shape that neither levels off nor turns has no plateau to ask for.
+    Covariates are at their centre or reference level. The probabilities of doses are of the response
+    averaged over people, as `at` has it.
     """
     part = _chosen(model, posterior, endpoint)
     studied = at.tree[REGIMENS].attrs.get(f"{part.variable}_studied")
@@ -139,6 +141,7 @@ def curve_quantities(
         "plateau": plateau,
         "saturates": int(isinstance(part.recipe.shape, Emax | SigmoidEmax)),
         "monotone": int(part.recipe.shape.monotone),
+        "levels_off": int(_levels_off(part.recipe.shape)),
         "rises": _rises(post, part, curve),
     }
     return Quantities(levels.assign_attrs(about), events, minimum)
@@ -224,9 +227,10 @@ def _events(
         best = change == change.max(names.DOSE)
         first = best & (best.cumsum(names.DOSE) == 1)
         found["best dose is interior"] = first.isel({names.DOSE: slice(1, -1)}).any(names.DOSE), at
-        reached = _share_reached(part, curve, at)
-        below = (reached.isel({names.DOSE: slice(0, -1)}) >= plateau).any(names.DOSE)
-        found["plateau reached below the top dose"] = below, part.posterior
+        if _levels_off(part.recipe.shape):
+            reached = _share_reached(part, curve, at)
+            below = (reached.isel({names.DOSE: slice(0, -1)}) >= plateau).any(names.DOSE)
+            found["plateau reached below the top dose"] = below, part.posterior
     return xr.Dataset(
         {
             "probability": ("event", [float(p.prob(e)) for e, p in found.values()]),
@@ -234,6 +238,11 @@ def _events(
         },
         coords={"event": list(found)},
     )
+
+
+def _levels_off(shape: Shape) -> bool:
+    """Whether a shape has a plateau or a peak; a line reaches 90 % of a range in any data."""
+    return isinstance(shape, Emax | SigmoidEmax) or not shape.monotone
 
 
 def _share_reached(part: Part, curve: Mapping[str, xr.DataArray], at: Posterior) -> xr.DataArray:
