@@ -156,7 +156,8 @@ def _share(p: float) -> str:
 
 
 def _probability(p: float, error: float) -> str:
-    return f"Pr {p:.2f} (MCSE {error:.2g})"
+    shown = "< 0.01" if p < 0.005 else "> 0.99" if p > 0.995 else f"{p:.2f}"
+    return f"Pr {shown} (MCSE {error:.2g})"
 
 
 def _verdict(p: float, error: float) -> str:
