@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from doseopt_bayes.models.base import DoseModel
 
-__all__ = ["Evaluated", "ParticleProgram", "program_for"]
+__all__ = ["Evaluated", "ParticleProgram", "layout_of", "program_for"]
 
 FLOOR: Final = -1e300  # in place of -inf, which times a count of 0 is not a number
 INSIDE: Final = 1e-12  # how far from 0 and 1 the probabilities of a quantile function stay
@@ -51,6 +51,16 @@ class Evaluated:
     log_prior: np.ndarray
     log_p: np.ndarray
     p: Mapping[str, np.ndarray]
+
+
+def layout_of(model: Any) -> dict[str, tuple[slice, tuple[int, ...]]]:
+    """Return columns and shape of each free parameter in the unconstrained vector, by name."""
+    point, at, found = model.initial_point(), 0, {}
+    for rv in model.free_RVs:
+        shape = np.shape(point[model.rvs_to_values[rv].name])
+        found[str(rv.name)] = (slice(at, at + int(np.prod(shape))), shape)
+        at += int(np.prod(shape))
+    return found
 
 
 @dataclass(eq=False)
@@ -121,12 +131,7 @@ class ParticleProgram:
     @cached_property
     def layout(self) -> Mapping[str, tuple[slice, tuple[int, ...]]]:
         """Columns and shape of each free parameter in the unconstrained vector, by name."""
-        point, at, found = self.model.initial_point(), 0, {}
-        for rv in self.model.free_RVs:
-            shape = np.shape(point[self.model.rvs_to_values[rv].name])
-            found[str(rv.name)] = (slice(at, at + int(np.prod(shape))), shape)
-            at += int(np.prod(shape))
-        return found
+        return layout_of(self.model)
 
     @cached_property
     def size(self) -> int:

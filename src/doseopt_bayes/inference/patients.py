@@ -16,6 +16,7 @@ import numpy as np
 from doseopt_bayes.inference.arrays import by_arrays
 from doseopt_bayes.inference.compiled import KEPT, interpreted
 from doseopt_bayes.inference.fingerprint import fingerprint
+from doseopt_bayes.inference.graph import layout_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,12 +47,7 @@ class PatientProgram:
     @cached_property
     def layout(self) -> Mapping[str, tuple[slice, tuple[int, ...]]]:
         """Columns and shape of each free parameter in the unconstrained vector, by name."""
-        point, at, found = self.model.initial_point(), 0, {}
-        for rv in self.model.free_RVs:
-            shape = np.shape(point[self.model.rvs_to_values[rv].name])
-            found[str(rv.name)] = (slice(at, at + int(np.prod(shape))), shape)
-            at += int(np.prod(shape))
-        return found
+        return layout_of(self.model)
 
     @cached_property
     def size(self) -> int:
