@@ -7,10 +7,10 @@ import pymc as pm
 import pytest
 
 from doseopt_bayes.errors import DoseOptError
-from doseopt_bayes.priors import PRIORS, HalfNormal, LogNormal, Normal, StudentT
+from doseopt_bayes.priors import PRIORS, HalfNormal, LogNormal, Mixture, Normal, StudentT
 
 VALUES = [Normal(1, 2), Normal(-1, 2, lower=0), StudentT(5, 1, 2), StudentT(5, -1, 2, lower=0.0),
-          HalfNormal(0.5), LogNormal(0.25, 0.7)]  # fmt: skip
+          HalfNormal(0.5), LogNormal(0.25, 0.7), Mixture((0.7, 0.3), (Normal(0, 1), Normal(1, 3)))]  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore:Numba will use object mode")

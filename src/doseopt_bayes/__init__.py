@@ -8,9 +8,22 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from doseopt_bayes.home import HOME
+
 if TYPE_CHECKING:
     from doseopt_bayes.analysis import Analysis as Analysis
     from doseopt_bayes.analysis import analyse as analyse
+    from doseopt_bayes.arms.band import AssociationBand as AssociationBand
+    from doseopt_bayes.arms.band import association_band as association_band
+    from doseopt_bayes.arms.compare import ArmComparison as ArmComparison
+    from doseopt_bayes.arms.compare import compare_arms as compare_arms
+    from doseopt_bayes.arms.configuration import Configuration as Configuration
+    from doseopt_bayes.arms.configuration import Configurations as Configurations
+    from doseopt_bayes.arms.configuration import WeightSet as WeightSet
+    from doseopt_bayes.arms.configuration import compare_configurations as compare_configurations
+    from doseopt_bayes.arms.margin import Margin as Margin
+    from doseopt_bayes.arms.tipping import ArmSensitivity as ArmSensitivity
+    from doseopt_bayes.arms.tipping import arm_sensitivity as arm_sensitivity
     from doseopt_bayes.choice.average import Averaged as Averaged
     from doseopt_bayes.choice.average import stack as stack
     from doseopt_bayes.choice.compare import Comparison as Comparison
@@ -52,12 +65,16 @@ if TYPE_CHECKING:
     from doseopt_bayes.decision.desirability import Desirability as Desirability
     from doseopt_bayes.decision.desirability import OnTarget as OnTarget
     from doseopt_bayes.decision.desirability import Product as Product
+    from doseopt_bayes.decision.differs import prob_obd_differs as prob_obd_differs
     from doseopt_bayes.decision.implied import UtilityPreview as UtilityPreview
     from doseopt_bayes.decision.implied import preview_utility as preview_utility
     from doseopt_bayes.decision.intervals import interval_probabilities as interval_probabilities
     from doseopt_bayes.decision.joint_table import JointTable as JointTable
     from doseopt_bayes.decision.outcome_table import OutcomeTable as OutcomeTable
     from doseopt_bayes.decision.penalised import Penalised as Penalised
+    from doseopt_bayes.decision.pooling import Pooling as Pooling
+    from doseopt_bayes.decision.pooling import pooling as pooling
+    from doseopt_bayes.decision.population import population as population
     from doseopt_bayes.decision.power_scaling import power_scaling as power_scaling
     from doseopt_bayes.decision.ranking import Ranking as Ranking
     from doseopt_bayes.decision.ranking import rank_doses as rank_doses
@@ -81,10 +98,14 @@ if TYPE_CHECKING:
     from doseopt_bayes.decision.values import Smaller as Smaller
     from doseopt_bayes.decision.values import Target as Target
     from doseopt_bayes.decision.weights import sweep_weight as sweep_weight
+    from doseopt_bayes.design.by_group import GroupSimulation as GroupSimulation
+    from doseopt_bayes.design.by_group import group_characteristics as group_characteristics
+    from doseopt_bayes.design.by_group import simulate_groups as simulate_groups
     from doseopt_bayes.design.characteristics import Characteristics as Characteristics
     from doseopt_bayes.design.characteristics import characteristics as characteristics
     from doseopt_bayes.design.characteristics import compare_designs as compare_designs
     from doseopt_bayes.design.design import Design as Design
+    from doseopt_bayes.design.group_scenario import GroupScenario as GroupScenario
     from doseopt_bayes.design.journal import simulate_in as simulate_in
     from doseopt_bayes.design.random_scenarios import draw_scenarios as draw_scenarios
     from doseopt_bayes.design.scenario import Scenario as Scenario
@@ -94,7 +115,9 @@ if TYPE_CHECKING:
     from doseopt_bayes.design.stopping import MaxPatients as MaxPatients
     from doseopt_bayes.elicit.elicited import Elicited as Elicited
     from doseopt_bayes.elicit.ess import priors_from_ess as priors_from_ess
+    from doseopt_bayes.elicit.prior_size import effective_sample_size as effective_sample_size
     from doseopt_bayes.elicit.quantiles import priors_from_quantiles as priors_from_quantiles
+    from doseopt_bayes.elicit.robust import robustify as robustify
     from doseopt_bayes.errors import DataError as DataError
     from doseopt_bayes.errors import DiagnosticsError as DiagnosticsError
     from doseopt_bayes.errors import DoseOptError as DoseOptError
@@ -114,6 +137,10 @@ if TYPE_CHECKING:
     from doseopt_bayes.models import presets as presets
     from doseopt_bayes.models import response as responses  # noqa: F401  (a public name)
     from doseopt_bayes.models import shapes as shapes
+    from doseopt_bayes.models.basket import Basket as Basket
+    from doseopt_bayes.models.basket import berry_prior as berry_prior
+    from doseopt_bayes.models.basket import exnex_prior as exnex_prior
+    from doseopt_bayes.models.basket import thall_prior as thall_prior
     from doseopt_bayes.models.blrm import BLRM as BLRM
     from doseopt_bayes.models.crm import CRM as CRM
     from doseopt_bayes.models.efftox import EffTox as EffTox
@@ -123,6 +150,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.models.exposure_response import ExposureResponse as ExposureResponse
     from doseopt_bayes.models.joint_exposure import JointExposureResponse as JointExposureResponse
     from doseopt_bayes.models.saturated import Saturated as Saturated
+    from doseopt_bayes.plots.arms import figure_arms as figure_arms
     from doseopt_bayes.plots.exposure_pictures import figure_by_dose as figure_by_dose
     from doseopt_bayes.plots.exposure_pictures import figure_covariates as figure_covariates
     from doseopt_bayes.plots.exposure_pictures import (
@@ -140,6 +168,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.prediction.at_doses import at_doses as at_doses
     from doseopt_bayes.prediction.exposures import GivenExposures as GivenExposures
     from doseopt_bayes.prediction.exposures import ObservedExposures as ObservedExposures
+    from doseopt_bayes.prediction.new_group import predictive_prior as predictive_prior
     from doseopt_bayes.prediction.parts import fitted as fitted
     from doseopt_bayes.prediction.people import Regimen as Regimen
     from doseopt_bayes.prediction.power import PowerModel as PowerModel
@@ -147,10 +176,16 @@ if TYPE_CHECKING:
     from doseopt_bayes.prediction.prose import Quantities as Quantities
     from doseopt_bayes.prediction.quantities import curve_quantities as curve_quantities
     from doseopt_bayes.prediction.request import Prediction as Prediction
+    from doseopt_bayes.priors import Beta as Beta
     from doseopt_bayes.priors import HalfNormal as HalfNormal
+    from doseopt_bayes.priors import HalfStudentT as HalfStudentT
     from doseopt_bayes.priors import LogNormal as LogNormal
+    from doseopt_bayes.priors import Mixture as Mixture
     from doseopt_bayes.priors import Normal as Normal
+    from doseopt_bayes.priors import Pooled as Pooled
+    from doseopt_bayes.priors import RootInverseGamma as RootInverseGamma
     from doseopt_bayes.priors import StudentT as StudentT
+    from doseopt_bayes.priors import Unpooled as Unpooled
     from doseopt_bayes.reopen import load_analysis as load_analysis
     from doseopt_bayes.reopen import load_simulation as load_simulation
     from doseopt_bayes.report.bundle import save as save
@@ -165,118 +200,6 @@ if TYPE_CHECKING:
     from doseopt_bayes.spec.scenarios import read_scenarios as read_scenarios
     from doseopt_bayes.spec.spec import Spec as Spec
 
-_HOME = {
-    "analysis": ("Analysis", "analyse"),
-    "choice.average": ("Averaged", "stack"),
-    "choice.compare": ("Comparison", "compare_exposures", "compare_models"),
-    "choice.loo": ("LooResult", "leave_one_out"),
-    "choice.monotone": ("MonotoneCheck", "check_monotone"),
-    "choice.recommend": ("ShapeSensitivity", "recommend_by_shape"),
-    "data.columns": ("CountColumns", "PatientColumns"),
-    "data.endpoints": ("Binary", "Continuous", "Count", "Grouped", "TimeToEvent"),
-    "data.exposure": ("ExposureData",),
-    "data.exposure_columns": ("Covariate", "ExposureColumns"),
-    "data.read.adam": ("read_adam",),
-    "data.read.ader": ("read_ader",),
-    "data.read.exposure": ("read_exposure",),
-    "data.read.nonmem": ("read_nonmem",),
-    "data.read.nonmem_rules": ("Observed",),
-    "data.trial": ("TrialData",),
-    "decision.criteria": ("LowestWithinDelta",),
-    "decision.cui": ("CUI", "Attribute", "Linear", "PiecewiseLinear"),
-    "decision.decide": ("Decision", "decide"),
-    "decision.criteria_effect": (
-        "FractionOfMaxEffect",
-        "MinExpectedRegret",
-        "MinimumEffectiveDose",
-    ),
-    "decision.desirability": ("Desirability", "OnTarget", "Product"),
-    "decision.implied": ("UtilityPreview", "preview_utility"),
-    "decision.intervals": ("interval_probabilities",),
-    "decision.joint_table": ("JointTable",),
-    "decision.outcome_table": ("OutcomeTable",),
-    "decision.penalised": ("Penalised",),
-    "decision.ranking": ("Ranking", "rank_doses"),
-    "decision.values": ("Larger", "Logistic", "Smaller", "Target"),
-    "decision.sensitivity": ("Sensitivity", "assess_sensitivity"),
-    "decision.power_scaling": ("power_scaling",),
-    "decision.association": ("association_influence",),
-    "decision.target": ("ClosestToTarget", "TargetInterval"),
-    "decision.tipping": ("Tipping", "tipping_points"),
-    "decision.weights": ("sweep_weight",),
-    "decision.smaa": ("dirichlet_acceptability",),
-    "decision.rules": (
-        "EWOC",
-        "Active",
-        "AnyDose",
-        "NoSkipping",
-        "ProtocolCap",
-        "Tolerable",
-        "TriedOnly",
-    ),
-    "decision.utility": ("LpContour",),
-    "design.characteristics": ("Characteristics", "characteristics", "compare_designs"),
-    "design.design": ("Design",),
-    "design.journal": ("simulate_in",),
-    "design.random_scenarios": ("draw_scenarios",),
-    "design.scenario": ("Scenario",),
-    "design.simulate": ("Simulation", "simulate"),
-    "design.stopping": ("EnoughAtDose", "MaxPatients"),
-    "elicit.elicited": ("Elicited",),
-    "elicit.ess": ("priors_from_ess",),
-    "elicit.quantiles": ("priors_from_quantiles",),
-    "errors": ("DataError", "DiagnosticsError", "DoseOptError", "ResultsError", "SpecError"),
-    "exposure_analysis": ("ExposureAnalysis", "analyse_exposure"),
-    "inference.batch": ("fit_in_blocks", "fit_many", "preview"),
-    "inference.gridfit": ("fit_grid",),
-    "inference.nuts": ("fit",),
-    "inference.posterior": ("Posterior",),
-    "inference.prior": ("prior_table", "sample_prior"),
-    "inference.tallies": ("stack_trials",),
-    "models.blrm": ("BLRM",),
-    "models.crm": ("CRM",),
-    "models.efftox": ("EffTox",),
-    "models.er_curve": ("CovariateEffect",),
-    "models.er_presets": ("empirical_emax", "weakly_informative"),
-    "models.exposure_response": ("ExposureResponse",),
-    "models.joint_exposure": ("JointExposureResponse",),
-    "models.saturated": ("Saturated",),
-    "plots.exposure_pictures": (
-        "figure_by_dose",
-        "figure_covariates",
-        "figure_exposure_response",
-        "figure_loo",
-        "figure_predictive",
-        "figure_survival",
-        "figure_window",
-    ),
-    "plots.picture": (
-        "figure",
-        "figure_design",
-        "figure_history",
-        "figure_prior",
-        "figure_utility",
-    ),
-    "prediction.at_doses": ("at_doses",),
-    "prediction.exposures": ("GivenExposures", "ObservedExposures"),
-    "prediction.parts": ("fitted",),
-    "prediction.people": ("Regimen",),
-    "prediction.power": ("PowerModel", "fit_power_model"),
-    "prediction.prose": ("Quantities",),
-    "prediction.quantities": ("curve_quantities",),
-    "prediction.request": ("Prediction",),
-    "reopen": ("load_analysis", "load_simulation"),
-    "report.bundle": ("save",),
-    "report.exposure": ("save_exposure",),
-    "report.exposure_tables": ("bin_table", "exposure_summary", "parameter_table"),
-    "report.history": ("history",),
-    "priors": ("HalfNormal", "LogNormal", "Normal", "StudentT"),
-    "report.manifest": ("load_results",),
-    "report.simulation": ("save_simulation",),
-    "spec.exposure": ("ExposureSpec",),
-    "spec.scenarios": ("read_scenarios",),
-    "spec.spec": ("Spec",),
-}
 _MODULES = {
     "adam": "data.read.adam_parts",
     "datasets": "datasets",
@@ -284,7 +207,7 @@ _MODULES = {
     "responses": "models.response",
     "shapes": "models.shapes",
 }
-_WHERE = {name: module for module, names in _HOME.items() for name in names}
+_WHERE = {name: module for module, names in HOME.items() for name in names}
 
 __all__ = sorted([*_WHERE, *_MODULES])  # noqa: PLE0605
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from doseopt_bayes import names
 from doseopt_bayes.decision.alternatives import Alternatives, compare_alternatives
 from doseopt_bayes.decision.decide import Decision, decide
+from doseopt_bayes.decision.differs import prob_obd_differs
+from doseopt_bayes.decision.pooling import Pooling, pooling
+from doseopt_bayes.decision.population import population
 from doseopt_bayes.decision.sensitivity import Sensitivity, assess_sensitivity
 from doseopt_bayes.errors import DoseOptError
+from doseopt_bayes.heterogeneity import Heterogeneity, assess_heterogeneity
+from doseopt_bayes.inference.levels import PART
 from doseopt_bayes.inference.nuts import DRAWS, Sampler, fit
+from doseopt_bayes.models.ends import FULL, NONE, ends_of, pools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import xarray as xr
 
     from doseopt_bayes.data.trial import TrialData
     from doseopt_bayes.decision.criteria import Criterion
@@ -25,6 +33,8 @@ if TYPE_CHECKING:
     from doseopt_bayes.plan import Plan
 
 __all__ = ["Analysis", "analyse", "check_reads"]
+
+SAME: Final = 1e-9  # by which two numbers that are one may differ
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +49,20 @@ class Analysis:
         The pre-specification that was followed; ``None`` when the analysis was put together in
         Python, which the report says.
     alternatives
-        Label to the same analysis under another model.
+        Label to the same analysis under another model. Of a model that pools over subgroups, "no
+        pooling" and "full pooling" are among them.
+    added
+        Those of the alternatives that were added by default.
+    saved
+        What `heterogeneity` is, where it was read from saved results.
+    shared
+        Of one subgroup, the endpoints whose outcomes are known for all patients together only.
+
+    Notes
+    -----
+    With subgroups every number of the decision lies over them. ``pooling``, ``population``, ``differs``
+    and ``heterogeneity`` are about all of them; :meth:`at` is the analysis of one, for every figure and
+    table of one group.
     """
 
     model: DoseModel
@@ -48,18 +71,155 @@ class Analysis:
     decision: Decision
     plan: Plan | None = None
     alternatives: Mapping[str, Analysis] = field(default_factory=dict)
+    added: tuple[str, ...] = ()
+    saved: Heterogeneity | None = None
+    shared: tuple[str, ...] = ()
+
+    @property
+    def known_together(self) -> tuple[str, ...]:
+        """Endpoints whose outcomes are known for all patients together only, not by subgroup."""
+        seen = self.posterior.seen
+        if not self.decision.status.ndim or names.N_TOGETHER not in seen:
+            return self.shared
+        many = seen[names.N_TOGETHER].sum(names.DOSE)
+        return tuple(str(e) for e in many[names.ENDPOINT].to_numpy() if int(many.sel(endpoint=e)))
+
+    @property
+    def stamps(self) -> tuple[str, ...]:
+        """What must be printed on every output: of the decision, and of its subgroups."""
+        said = list(self.decision.stamps)
+        attrs = self.posterior.tree.attrs
+        what = str(attrs.get("groupings", names.SUBGROUP)).replace(",", ", ")
+        if attrs.get("groups_declared") == "no" and what:
+            said.append(f"{what.upper()} NOT PRE-SPECIFIED: its levels were read off the data")
+        if self.known_together:
+            said.append(
+                f"{', '.join(self.known_together).upper()} KNOWN FOR ALL PATIENTS TOGETHER ONLY: "
+                f"taken to be the same in every {what}"
+            )
+        return tuple(said)
+
+    @property
+    def subgroups(self) -> tuple[dict[str, str], ...]:
+        """Grouping to level of each combination that is decided by itself; none without subgroups."""
+        status = self.decision.status
+        if not status.ndim:
+            return ()
+        index = status.stack(_at=list(status.dims))["_at"].to_numpy()
+        return tuple({str(d): str(v) for d, v in zip(status.dims, at, strict=True)} for at in index)
 
     @cached_property
     def sensitivity(self) -> Sensitivity | None:
-        """What would change the leading dose, computed once; ``None`` for several groups at once."""
+        """What would change the leading dose, computed once; ``None`` for several groups at once.
+
+        Of one subgroup the power-scaling is left out: the prior is that of all subgroups, and
+        `heterogeneity` of the whole analysis scales it.
+        """
         if self.decision.status.ndim:
             return None
+        whole = PART not in self.posterior.tree.attrs
         return assess_sensitivity(
             self.posterior,
             self.decision,
-            model=self.model,
-            data=self.data,
+            model=self.model if whole else None,
+            data=self.data if whole else None,
             alternatives=self._compared() if self.alternatives else None,
+        )
+
+    @cached_property
+    def pooling(self) -> Pooling | None:
+        """How far pooling moved each subgroup, and how much it borrowed; ``None`` when none did.
+
+        Of the endpoints whose probability differs between subgroups.
+        """
+        if not self.decision.status.ndim or NONE not in self.alternatives:
+            return None
+        together = self.alternatives.get(FULL)
+        found = pooling(
+            self.posterior,
+            self.alternatives[NONE].posterior,
+            None if together is None else together.posterior,
+        )
+        # one number for all subgroups is not shrunk: what its table would show is Monte Carlo error
+        own = [e for e in found.table[names.ENDPOINT].to_numpy() if self._differs_in(str(e))]
+        return replace(found, table=found.table.sel({names.ENDPOINT: own})) if own else found
+
+    def _differs_in(self, endpoint: str) -> bool:
+        p = self.posterior[names.probability(endpoint)]
+        over = [d for d in self.posterior.groupings if d in p.dims]
+        # a sum of cells differs in its last bits
+        return bool((p.max(over) - p.min(over) > SAME).any())
+
+    @cached_property
+    def population(self) -> Decision | None:
+        """The decision for all subgroups together; ``None`` without subgroups or treated patients.
+
+        Probabilities are averaged by the shares of treated patients inside each draw.
+        """
+        if not self.decision.status.ndim or not int(self.posterior.seen[names.N_TREATED].sum()):
+            return None
+        # the gate has spoken: the analysis would have no decision if it had to stop here
+        return decide(
+            population(self.posterior),
+            self.decision.utility,
+            self.decision.rules,
+            criterion=self.decision.criterion,
+            override_diagnostics=True,
+        )
+
+    @cached_property
+    def differs(self) -> xr.Dataset | None:
+        """Pr(the best dose of one subgroup is not that of another); ``None`` without subgroups."""
+        if not self.decision.status.ndim:
+            return None
+        return prob_obd_differs(self.posterior, self.decision)
+
+    @cached_property
+    def heterogeneity(self) -> Heterogeneity | None:
+        """Whether the answers rest on the priors of tau: refits, on request; ``None`` without any."""
+        if self.saved is not None or not self.decision.status.ndim or not pools(self.model):
+            return self.saved
+        return assess_heterogeneity(self.posterior, self.decision, self.model, self.data)
+
+    def at(self, **levels: str) -> Analysis:
+        """Return the analysis of one subgroup, for example ``at(subgroup="mBCC")``.
+
+        Parameters
+        ----------
+        **levels
+            Grouping to level; groupings that are not named stay.
+
+        Returns
+        -------
+        Analysis
+            Of the same draws and the same decision, with the subgroup's own data. The model is that of
+            all subgroups.
+
+        Raises
+        ------
+        DoseOptError
+            On an unknown grouping or level.
+        """
+        post, decision = self.posterior.at(**levels), self.decision.at(**levels)
+        # the counts as the model read them: a level without patients is a level all the same
+        groups = {
+            str(d): tuple(map(str, x.to_numpy())) for d, x in self.decision.status.coords.items()
+        }
+        laid = replace(self.data, counts=self.posterior.seen, groups=groups)
+        data = laid.at(**levels) if self.data.groups else replace(self.data, counts=post.seen)
+        others = {
+            label: other.at(**levels) if other.decision.status.ndim else other
+            for label, other in self.alternatives.items()
+        }
+        return Analysis(
+            self.model,
+            data,
+            post,
+            decision,
+            self.plan,
+            others,
+            self.added,
+            shared=self.known_together,
         )
 
     def _compared(self) -> Alternatives:
@@ -104,7 +264,8 @@ def analyse(
         As in :func:`~doseopt_bayes.decision.decide.decide`.
     alternatives
         Label to another model: the same data and rules are decided under each, and the report says
-        whether the leading dose stays. One that fails its diagnostics ranks nothing.
+        whether the leading dose stays. One that fails its diagnostics ranks nothing. When `model` pools
+        over subgroups, "no pooling" and "full pooling" are added, which the report says.
     plan
         The specification that all of this comes from, if any.
     progress
@@ -125,6 +286,8 @@ def analyse(
     """
     say = progress or _silent
     alternatives = dict(alternatives or {})
+    added = ends_of(model, alternatives)
+    alternatives |= added
     for label, one in {"the model": model, **alternatives}.items():
         check_reads(utility, one, label)
     settings: dict[str, Any] = {"sampler": sampler, "draws": draws, "tune": tune, "chains": chains}
@@ -155,7 +318,7 @@ def analyse(
         say(f"compiling and sampling the alternative '{label}'")
         # its failure is said in the comparison, and must not cost the analysis
         others[label] = Analysis(one, data, *run(one, again, override=True))
-    return Analysis(model, data, posterior, decision, plan, others)
+    return Analysis(model, data, posterior, decision, plan, others, tuple(added))
 
 
 def check_reads(utility: Utility, model: DoseModel, label: str) -> None:

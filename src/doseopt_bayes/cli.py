@@ -15,6 +15,7 @@ from doseopt_bayes.errors import DataError, DoseOptError, SpecError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from doseopt_bayes.analysis import Analysis
     from doseopt_bayes.data.trial import TrialData
     from doseopt_bayes.spec.spec import Spec
 
@@ -137,13 +138,7 @@ def _run_in(
         say(line)
     for note in analysis.posterior.notes:
         say(f"note: {note}")
-    print(analysis.decision.text_table)
-    print()
-    print(analysis.decision.headline)
-    for caution in analysis.decision.cautions:
-        print(f"caution: {caution}")
-    if analysis.sensitivity is not None:
-        print(f"sensitivity: {analysis.sensitivity.sentences[0]} More in the report.")
+    _print_answer(analysis)
     print()
     if options.add:
         shown = save_history(folder.parent)
@@ -154,6 +149,26 @@ def _run_in(
     print(f"figures  {paths['figures']}")
     print(f"results  {paths['results']}")
     return 0
+
+
+def _print_answer(analysis: Analysis) -> None:
+    """Print the ranked doses, the answer, and what it rests on; of each subgroup, and of all."""
+    for stamp in analysis.stamps:
+        if stamp not in analysis.decision.stamps:  # those are in the table
+            print(stamp)
+    print(analysis.decision.text_table)
+    print()
+    print(analysis.decision.headline)
+    if analysis.population is not None:
+        print(analysis.population.headline)
+    for caution in analysis.decision.cautions:
+        print(f"caution: {caution}")
+    if analysis.sensitivity is not None:
+        print(f"sensitivity: {analysis.sensitivity.sentences[0]} More in the report.")
+    if analysis.added:
+        print(f"added by default, for comparison: {', '.join(analysis.added)}")
+    if analysis.heterogeneity is not None:
+        print(f"heterogeneity: {analysis.heterogeneity.sentences[0]} More in the report.")
 
 
 def _report(options: argparse.Namespace) -> int:

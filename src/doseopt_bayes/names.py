@@ -13,6 +13,7 @@ ENDPOINT: Final = "endpoint"
 ATTRIBUTE: Final = "attribute"
 PATIENT: Final = "patient"
 REGIMEN: Final = "regimen"  # a label beside a dose, where schedules or formulations differ
+SUBGROUP: Final = "subgroup"  # the usual name of a partition of the patients
 POOLED: Final = "pooled"  # one number over all groups of patients
 
 # endpoints: the two that a joint model reads; any other endpoint keeps its own name
@@ -32,6 +33,8 @@ N_TREATED: Final = "n_treated"
 N: Final = "n"
 EVENTS: Final = "events"
 CELL_COUNT: Final = "cell_count"
+N_TOGETHER: Final = "n_together"  # of outcomes known for all groups of patients together only
+EVENTS_TOGETHER: Final = "events_together"
 
 
 def probability(endpoint: str) -> str:

@@ -1,8 +1,9 @@
 """Where each catalogued fault of specification, sampling, decision and files is fed in.
 
-D: exposure-response, with the rows of C and E that exposure data share. F: priors, specification,
-arguments. G: sampling and posterior. H: decision. I: files and environment. The other data faults (A, B,
-C, E) have their codes in ``tests/data``. A row without a test says why.
+D: exposure-response, with the rows of C that exposure data share. E: patients and groups, of exposure
+data and of trial data. F: priors, specification, arguments. G: sampling and posterior. H: decision.
+I: files and environment. The other data faults (A, B, C) have their codes in ``tests/data``. A row
+without a test says why.
 
 C01  tests/models/test_shapes.py::test_no_exposure_has_no_effect_and_monotone_shapes_are
 C01  tests/data/test_exposure.py::test_placebo_exposure_is_a_policy
@@ -28,15 +29,29 @@ D12  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (D12 exp
 D13  tests/data/test_exposure_faults.py::test_many_values_below_quantification_are_warned_of
 
 E01  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (A14 twice)
+E01  tests/data/test_group_faults.py::test_fault_is_refused_at_its_place (E01 two groups)
+E01  tests/data/test_count_groups.py::test_fault_in_counts_of_groups (E01 twice)
 E02  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (E02 covariate missing)
+E02  tests/data/test_group_faults.py::test_fault_is_refused_at_its_place (E02 empty)
+E02  tests/data/test_group_faults.py::test_a_missing_group_is_never_the_last_one
 E03  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (E02 level not declared)
+E03  tests/data/test_group_faults.py::test_fault_is_refused_at_its_place (E03 misspelt)
+E03  tests/data/test_group_faults.py::test_numbers_are_names_and_never_positions
 E04  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (E04 near duplicate)
+E04  tests/data/test_group_faults.py::test_fault_is_refused_at_its_place (E04 case)
+E04  tests/data/test_count_groups.py::test_fault_in_counts_of_groups (E04 together)
 E05  tests/data/read/test_adam.py::test_a_join_never_loses_or_doubles_a_subject
 E05  tests/data/read/test_nonmem.py::test_derived_exposures_are_joined
+E05  tests/data/test_group_faults.py::test_a_row_lost_by_its_group_is_caught
+E05  tests/data/test_group_faults.py::test_an_excluded_patient_without_a_group_is_accounted_for
+E05  tests/data/test_groups.py::test_groups_add_up_to_the_table_without_groups
 E06  not yet: no exposure-response model has a hierarchy
 E07  tests/data/test_exposure.py::test_declared_levels_without_patients_are_kept
+E07  tests/data/test_group_faults.py::test_a_planned_level_without_patients_is_kept
 E08  not here: no randomisation list is read
 E09  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (E09 two studies)
+E09  tests/data/test_group_faults.py::test_fault_is_refused_at_its_place (E09 other study)
+E09  tests/data/test_group_faults.py::test_a_patient_of_another_study_is_excluded_with_a_reason
 E10  not yet: no reader has a cut-off date
 
 F01  tests/spec/test_spec.py::test_a_fault_is_named_with_its_key_and_a_repair

@@ -16,6 +16,7 @@ from doseopt_bayes.choice.subset import equal_draws
 from doseopt_bayes.errors import DoseOptError, did_you_mean
 from doseopt_bayes.inference.checks import Diagnostics
 from doseopt_bayes.inference.posterior import Posterior
+from doseopt_bayes.prediction.by_group import of_one_group
 
 if TYPE_CHECKING:
     from doseopt_bayes.choice.compare import Comparison
@@ -128,6 +129,8 @@ def stack(
         weights = own if weights is None else weights
         given = {k: (m, models.posteriors[k]) for k, m in models.models.items()}
         notes = tuple(n for n in models.sentences()[1:] if n not in models.notes)
+    for model, _ in given.values():
+        of_one_group("a model-averaged curve", model)
     if not given or weights is None:
         raise DoseOptError(
             "an average needs models and weights", hint="pass weights={'emax': 0.7, ...}"

@@ -12,6 +12,7 @@ import xarray as xr
 from doseopt_bayes.choice.subset import equal_draws
 from doseopt_bayes.errors import DiagnosticsError, DoseOptError
 from doseopt_bayes.names import CHAIN, DOSE, DRAW, PATIENT
+from doseopt_bayes.prediction.by_group import of_one_group
 
 if TYPE_CHECKING:
     from doseopt_bayes.data.exposure import ExposureData
@@ -105,6 +106,7 @@ def check_monotone(
     patients; the statistic is the best mean of a lower group less that of the top group. Such a p-value
     is conservative, as the data are used twice. A count is a rate per unit of person-time.
     """
+    of_one_group("the check of a monotone curve", model)
     if model.response.kind not in KINDS:
         raise DoseOptError(
             f"{model.title}: a drop in group means is not defined for {model.response.kind}",

@@ -9,6 +9,7 @@ from doseopt_bayes import names
 from doseopt_bayes.data.roles import (
     csv_problems,
     endpoint_problems,
+    grouping_problems,
     not_names,
     refuse,
     shared,
@@ -54,6 +55,12 @@ class PatientColumns:
         Column that gives the unit of each row's dose.
     exclude
         Patient identifier to the reason why that patient is left out.
+    groups
+        Named partitions of the patients, for example ``{"subgroup": "TUMOUR"}``: grouping to the
+        column of its levels. Several are crossed, in this order.
+    group_levels
+        Grouping to its levels in protocol order; such a list is closed, and a level without
+        patients is kept. Not declared: the levels of the data, sorted, which a note says.
     allow_prior_only
         Accept a table without any analysed outcome.
     sep, decimal, thousands
@@ -90,19 +97,24 @@ class PatientColumns:
     sep: str = ""
     decimal: str = "."
     thousands: str = ""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    group_levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         texts = {k: getattr(self, k) for k in ("dose", "tox", "eff", "id", "id_within", "planned")}
         texts |= {"unit_column": self.unit_column}
         texts |= {f"other.{k}": v for k, v in self.other.items()}
         texts |= {f"evaluable.{k}": v for k, v in self.evaluable.items()}
+        texts |= {f"groups.{k}": v for k, v in self.groups.items()}
         refuse(not_names(texts))
         ends = self.endpoint_columns
         problems = [
             *endpoint_problems(ends, self.other),
             *csv_problems(self.sep, self.decimal, self.thousands),
         ]
-        problems += shared([self.dose, self.id, self.planned, self.unit_column, *ends.values()])
+        one = [self.dose, self.id, self.planned, self.unit_column, *self.groups.values()]
+        problems += shared([*one, *ends.values()])
+        problems += grouping_problems(self.groups, self.group_levels, ends)
         problems += unknown("evaluable", self.evaluable, list(ends))
         problems += unknown("missing", self.missing, list(ends))
         problems += unknown("levels", self.levels, [*ends, *self.evaluable.values()])
@@ -140,13 +152,14 @@ class PatientColumns:
             self.unit_column,
             *ends,
             *self.evaluable.values(),
+            *self.groups.values(),
         ]
         return tuple(dict.fromkeys(c for c in roles if c))
 
 
 @dataclass(frozen=True)
 class CountColumns:
-    """Column roles of a table with one row per dose.
+    """Column roles of a table with one row per dose, or per group and dose.
 
     Parameters
     ----------
@@ -162,6 +175,12 @@ class CountColumns:
         Further endpoints: name to column of events, and name to column of the denominator.
     doses, unit, unit_column, dose_levels, allow_prior_only, sep, decimal, thousands
         As in `PatientColumns`.
+    groups, group_levels
+        As in `PatientColumns`: one row per group and dose.
+    together
+        Text in the column of groups that stands for all groups together, for example ``"all"``. An
+        endpoint that was published for all patients only has its counts in such a row, and empty
+        cells in the rows of the groups; `n` is read in such a row as a denominator only.
 
     Raises
     ------
@@ -192,12 +211,16 @@ class CountColumns:
     sep: str = ""
     decimal: str = "."
     thousands: str = ""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    group_levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    together: str = ""
 
     def __post_init__(self) -> None:
-        roles = ("dose", "tox", "eff", "n", "n_tox", "n_eff", "both", "unit_column")
+        roles = ("dose", "tox", "eff", "n", "n_tox", "n_eff", "both", "unit_column", "together")
         texts = {k: getattr(self, k) for k in roles}
         texts |= {f"other.{k}": v for k, v in self.other.items()}
         texts |= {f"n_other.{k}": v for k, v in self.n_other.items()}
+        texts |= {f"groups.{k}": v for k, v in self.groups.items()}
         refuse(not_names(texts))
         ends = self.endpoint_columns
         problems = [
@@ -205,7 +228,9 @@ class CountColumns:
             *csv_problems(self.sep, self.decimal, self.thousands),
         ]
         counts = {*self.denominators.values(), self.n} - {""}
-        problems += shared([self.dose, self.both, self.unit_column, *ends.values(), *counts])
+        one = [self.dose, self.both, self.unit_column, *self.groups.values()]
+        problems += shared([*one, *ends.values(), *counts])
+        problems += grouping_problems(self.groups, self.group_levels, ends, together=self.together)
         problems += unknown("n_other", self.n_other, list(self.other))
         for end, column in self.denominators.items():
             if not column:
@@ -232,6 +257,7 @@ class CountColumns:
         """Every column that is read, once."""
         ends, denominators = self.endpoint_columns.values(), self.denominators.values()
         roles = [self.dose, self.unit_column, self.n, *ends, *denominators, self.both]
+        roles += self.groups.values()
         return tuple(dict.fromkeys(c for c in roles if c))
 
 

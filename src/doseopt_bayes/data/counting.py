@@ -1,7 +1,8 @@
-"""Checked patients or counts to the dataset that models read, and what it cannot tell, in words."""
+"""Checked patients or counts to the dataset that models read."""
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,21 +16,52 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["count_marks", "count_patients", "lay_out", "print_counts", "silent_risks"]
+    from doseopt_bayes.data.disposition import Mark
+    from doseopt_bayes.data.read.counts import AtGroups
+    from doseopt_bayes.data.read.groups import Groups
+
+__all__ = ["count_marks", "count_patients", "groupings", "lay_out", "totals"]
+
+
+def groupings(counts: xr.Dataset) -> tuple[str, ...]:
+    """Return the names of the groupings that counts lie over, in their order.
+
+    Parameters
+    ----------
+    counts
+        As laid out by `lay_out`.
+    """
+    return tuple(str(d) for d in counts[names.N_TREATED].dims if d != names.DOSE)
 
 
 def count_patients(
-    patients: pd.DataFrame, doses: Sequence[float], endpoints: Sequence[str]
-) -> Mapping[float, DoseCounts]:
-    """Count outcomes per dose; an outcome that is not analysed counts nowhere.
+    patients: pd.DataFrame,
+    doses: Sequence[float],
+    endpoints: Sequence[str],
+    groups: Groups | None = None,
+) -> AtGroups:
+    """Count outcomes per group and dose; an outcome that is not analysed counts nowhere.
 
     Parameters
     ----------
     patients
-        Columns dose and one Int8 column per endpoint.
-    doses, endpoints
-        The dims of the result.
+        Columns dose, one per grouping, and one Int8 column per endpoint.
+    doses, endpoints, groups
+        The dims of the result. Without groups its one key is the empty tuple.
     """
+    groups = groups or {}
+    found = {}
+    for labels in product(*groups.values()):
+        here = patients
+        for grouping, label in zip(groups, labels, strict=True):
+            here = here[here[grouping] == label]
+        found[labels] = _count_doses(here, doses, endpoints)
+    return found
+
+
+def _count_doses(
+    patients: pd.DataFrame, doses: Sequence[float], endpoints: Sequence[str]
+) -> dict[float, DoseCounts]:
     at_dose = {}
     for dose in doses:
         here = patients[patients["dose"] == dose]
@@ -45,108 +77,133 @@ def count_patients(
 
 
 def lay_out(
-    at_dose: Mapping[float, DoseCounts],
+    found: AtGroups,
     doses: Sequence[float],
     endpoints: Sequence[str],
     unit: str,
+    *,
+    groups: Groups | None = None,
+    together: Mapping[float, DoseCounts] | None = None,
 ) -> xr.Dataset:
-    """Put counts on named dims; a candidate dose without data has zeros.
+    """Put counts on named dims; a candidate dose or a level without data has zeros.
 
     Parameters
     ----------
-    at_dose
-        Counts of the doses that were observed.
+    found
+        Counts of the groups and doses that were observed.
     doses, endpoints
         The coordinates.
     unit
         Unit of the doses, kept as the attribute ``units``.
+    groups
+        Levels of each grouping: the leading dims. Empty: no such dims.
+    together
+        Counts of outcomes known for all groups together only.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``n_treated`` (*groups, dose), ``n`` and ``events`` (*groups, dose, endpoint) and
+        ``cell_count`` (*groups, dose, cell); with groups ``n_together`` and ``events_together``
+        (dose, endpoint) too.
     """
+    groups, together = groups or {}, together or {}
     blank = DoseCounts(0, {}, {}, {})
-    rows = [at_dose.get(dose, blank) for dose in doses]
-    by_end = (names.DOSE, names.ENDPOINT)
+    rows = [found.get(k, {}).get(dose, blank) for k in product(*groups.values()) for dose in doses]
+    grid = (*(len(levels) for levels in groups.values()), len(doses))
+    dims, by_end = (*groups, names.DOSE), (names.DOSE, names.ENDPOINT)
+    last = {names.ENDPOINT: len(endpoints), names.CELL: len(names.CELLS)}
+
+    def whole(values: object, dim: str) -> tuple[tuple[str, ...], np.ndarray]:
+        return (*dims, dim), np.asarray(values, dtype=np.int64).reshape(*grid, last[dim])
+
+    treated = np.asarray([row.n_treated for row in rows], dtype=np.int64).reshape(grid)
     n = [[row.n.get(e, 0) for e in endpoints] for row in rows]
     events = [[row.events.get(e, 0) for e in endpoints] for row in rows]
     cells = [[row.cells.get(c, 0) for c in names.CELLS] for row in rows]
-    treated = [row.n_treated for row in rows]
-    shape = (len(doses), len(endpoints))
-    return xr.Dataset(
+    laid = xr.Dataset(
         {
-            names.N_TREATED: (names.DOSE, np.asarray(treated, dtype=np.int64)),
-            names.N: (by_end, np.asarray(n, dtype=np.int64).reshape(shape)),
-            names.EVENTS: (by_end, np.asarray(events, dtype=np.int64).reshape(shape)),
-            names.CELL_COUNT: ((names.DOSE, names.CELL), np.asarray(cells, dtype=np.int64)),
+            names.N_TREATED: (dims, treated),
+            names.N: whole(n, names.ENDPOINT),
+            names.EVENTS: whole(events, names.ENDPOINT),
+            names.CELL_COUNT: whole(cells, names.CELL),
         },
         coords={
             names.DOSE: (names.DOSE, np.asarray(doses, dtype=float), {"units": unit}),
             names.ENDPOINT: list(endpoints),
             names.CELL: list(names.CELLS),
-        },
+        }
+        | {grouping: list(levels) for grouping, levels in groups.items()},
     )
+    if groups:
+        shape = (len(doses), len(endpoints))
+        alone = [together.get(dose, blank) for dose in doses]
+        for name, part in ((names.N_TOGETHER, "n"), (names.EVENTS_TOGETHER, "events")):
+            values = [[getattr(row, part).get(e, 0) for e in endpoints] for row in alone]
+            laid[name] = by_end, np.asarray(values, dtype=np.int64).reshape(shape)
+    return laid
 
 
-def silent_risks(counts: xr.Dataset, table: pd.DataFrame, unit: str) -> list[str]:
-    """Say what the counts cannot tell: untried doses, unknown association, patients left out.
+def totals(counts: xr.Dataset) -> xr.Dataset:
+    """Add the groups up, outcomes known for all groups together included.
 
     Parameters
     ----------
     counts
         As laid out by `lay_out`.
-    table
-        The disposition.
-    unit
-        Unit of the doses.
+
+    Returns
+    -------
+    xarray.Dataset
+        Counts without groups. Patients treated: those of all groups, or more where an outcome
+        known for all groups together has more patients.
     """
-    notes = []
-    analysed = counts[names.N].sum(names.DOSE)
-    ends = [str(e) for e in counts[names.ENDPOINT].to_numpy()]
-    if not int(analysed.sum()):
-        notes.append("PRIOR ONLY: no outcome was analysed")
-    notes += [
-        f"{end}: no patient analysed, so that its curve is the prior"
-        for end in ends
-        if int(analysed.sum()) and not int(analysed.sel(endpoint=end))
-    ]
-    tried = [
-        float(d)
-        for d, k in zip(counts["dose"].to_numpy(), counts["n_treated"].to_numpy(), strict=True)
-        if k
-    ]
-    untried = [float(d) for d in counts[names.DOSE].to_numpy() if float(d) not in tried]
-    label = f" {unit}" if unit else ""
-    if len(tried) == 1:
-        notes.append(f"one dose observed ({tried[0]:g}{label}): slope not identified by data")
-    if tried and untried:
-        notes.append(f"no patients at {', '.join(f'{d:g}' for d in untried)}{label}")
-    if not unit:
-        notes.append("no dose unit declared")
-    if {names.TOX, names.EFF} <= set(ends) and not int(counts[names.CELL_COUNT].sum()) and tried:
-        notes.append(
-            "tox and eff are known as margins only: their association is driven by its prior"
-        )
-    for rule in table.columns[4:]:
-        by_end = table.groupby("endpoint", sort=False)[rule].sum()
-        notes += [f"{end}: {k} patients {rule}" for end, k in by_end.items() if k]
-    return notes
+    over = groupings(counts)
+    if not over:
+        return counts
+    added = counts.sum(over)
+    n = added[names.N] + counts[names.N_TOGETHER]
+    treated = np.maximum(added[names.N_TREATED], n.max(names.ENDPOINT))
+    whole = xr.Dataset(
+        {
+            names.N_TREATED: treated,
+            names.N: n,
+            names.EVENTS: added[names.EVENTS] + counts[names.EVENTS_TOGETHER],
+            names.CELL_COUNT: added[names.CELL_COUNT],
+        }
+    )
+    whole[names.DOSE].attrs.update(counts[names.DOSE].attrs)
+    return whole
 
 
-def count_marks(at_dose: Mapping[float, DoseCounts], end: str) -> list[tuple[float, str]]:
-    """Return one (dose, rule) per treated patient of a counts table, for the disposition."""
-    marks = []
-    for dose, row in at_dose.items():
-        marks += [(dose, "")] * row.n[end]
-        marks += [(dose, "not in the denominator")] * (row.n_treated - row.n[end])
+def count_marks(
+    found: AtGroups, together: Mapping[float, DoseCounts], endpoint: str, all_groups: Sequence[str]
+) -> list[Mark]:
+    """Return one (*labels, dose, rule) per treated patient of a counts table.
+
+    Parameters
+    ----------
+    found, together
+        Counts by group and dose, and of all groups together.
+    endpoint
+        One endpoint.
+    all_groups
+        Labels of the rows of all groups together; empty without groups.
+    """
+    marks: list[Mark] = []
+    for labels, at_dose in found.items():
+        for dose, row in at_dose.items():
+            if endpoint not in row.n:  # its patients are counted for all groups together
+                continue
+            marks += [(*labels, dose, "")] * row.n[endpoint]
+            marks += [(*labels, dose, "not in the denominator")] * (row.n_treated - row.n[endpoint])
+    for dose, row in together.items():
+        by_group = sum(at_dose[dose].n_treated for at_dose in found.values() if dose in at_dose)
+        treated = max(by_group, *row.n.values())
+        if endpoint in row.n:
+            marks += [(*all_groups, dose, "")] * row.n[endpoint]
+            rest, rule = treated - row.n[endpoint], "not in the denominator"
+        else:
+            rest, rule = treated - by_group, "in no group"
+        marks += [(*all_groups, dose, rule)] * rest
     return marks
-
-
-def print_counts(counts: xr.Dataset, unit: str) -> str:
-    """Print a short table: dose, patients treated, and events / analysed per endpoint."""
-    ends = [str(e) for e in counts[names.ENDPOINT].to_numpy()]
-    rows = [[f"dose ({unit})" if unit else "dose", "n", *ends]]
-    for dose in counts[names.DOSE].to_numpy():
-        here = counts.sel({names.DOSE: dose})
-        n, events = here[names.N].to_numpy(), here[names.EVENTS].to_numpy()
-        shares = [f"{x}/{k}" for x, k in zip(events, n, strict=True)]
-        rows.append([f"{dose:g}", str(int(here[names.N_TREATED])), *shares])
-    width = [max(len(row[i]) for row in rows) + 4 * (i > 0) for i in range(len(rows[0]))]
-    lines = ["".join(c.rjust(w) for c, w in zip(row, width, strict=True)) for row in rows]
-    return "\n".join([f"{int(counts[names.N_TREATED].sum())} patients treated", *lines])

@@ -11,6 +11,7 @@ import xarray as xr
 
 from doseopt_bayes.data.exposure_columns import DOSE, Covariate, ExposureColumns
 from doseopt_bayes.data.exposure_ledger import exposure_ledger, first_rule, print_ledger
+from doseopt_bayes.data.exposure_level import one_level
 from doseopt_bayes.data.read.exposure_rows import read_rows
 from doseopt_bayes.data.read.table import RawTable, read_frame
 from doseopt_bayes.errors import DoseOptError, did_you_mean
@@ -50,6 +51,8 @@ class ExposureData:
         Where the data came from, and fingerprints of the input and of each of its rows.
     notes
         Every default, change and silent risk, in words.
+    groups
+        Grouping to its levels, in protocol order.
 
     Examples
     --------
@@ -76,6 +79,7 @@ class ExposureData:
     notes: tuple[str, ...]
     _table: pd.DataFrame = field(repr=False)
     _why: Mapping[str, tuple[str, ...]] = field(repr=False)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def from_frame(
@@ -106,6 +110,8 @@ class ExposureData:
         evaluable: Mapping[str, str] | None = None,
         exposure_time: Mapping[str, str] | None = None,
         event_time: Mapping[str, str] | None = None,
+        groups: Mapping[str, str] | None = None,
+        group_levels: Mapping[str, Sequence[str]] | None = None,
         source: str = "data frame",
     ) -> ExposureData:
         """Read one row per patient (or per group, for `Grouped`) from a data frame.
@@ -152,6 +158,8 @@ class ExposureData:
         exposure_time, event_time
             Exposure to the column of the time at which it was complete, and endpoint to the
             column of its event's time: exposure formed after an event is refused.
+        groups, group_levels
+            Grouping to its column, and to its levels in protocol order.
         source
             Name used in errors and in the ledger.
 
@@ -185,6 +193,8 @@ class ExposureData:
             evaluable=evaluable or {},
             exposure_time=exposure_time or {},
             event_time=event_time or {},
+            groups=groups or {},
+            group_levels={g: tuple(levels) for g, levels in (group_levels or {}).items()},
         )
         return cls.from_table(read_frame(frame, source), columns)
 
@@ -223,6 +233,7 @@ class ExposureData:
             notes=(*notes, *table.notes, *found.notes),
             _table=found.table,
             _why=found.why,
+            groups=found.groups,
         )
 
     @property
@@ -261,7 +272,8 @@ class ExposureData:
             Over ``patient`` (identifiers): ``exposure``, ``dose``, ``y`` (0/1, value, count,
             event 0/1, or mean), ``time`` (person-time, or time to event) or ``sd`` and ``n``
             (grouped), ``cov_<name>`` of numeric covariates and ``cov_<name>[<level>]`` (0/1) of
-            every level but the reference. Attributes: kind, endpoint, exposure, exposure_unit,
+            every level but the reference, and the level of each grouping as a coordinate of its
+            name. Attributes: kind, endpoint, exposure, exposure_unit,
             dose_unit, endpoint_unit, time_unit, n_read, n_excluded and excluded (in words).
 
         Raises
@@ -306,7 +318,13 @@ class ExposureData:
             "excluded": "; ".join(f"{rule}: {n}" for rule, n in left_out.items()),
         }
         labels = table["id"].to_numpy(dtype=object).astype(str)
-        return xr.Dataset(found, coords={PATIENT: (PATIENT, labels)}, attrs=attrs)
+        coords = {PATIENT: (PATIENT, labels)}
+        coords |= {g: (PATIENT, table[g].to_numpy(dtype=object).astype(str)) for g in self.groups}
+        return xr.Dataset(found, coords=coords, attrs=attrs)
+
+    def at(self, **levels: str) -> ExposureData:
+        """Return the patients of one level, for example ``data.at(subgroup="mBCC")``."""
+        return one_level(self, self._why, levels)
 
     def _reasons(self, endpoint: str, exposure: str, covariates: Sequence[str]) -> list[str]:
         asked = [("endpoint", endpoint, [*self.endpoints])]
@@ -321,7 +339,9 @@ class ExposureData:
         head = f"{self.source}: {len(self._table)} rows, doses "
         head += f"{', '.join(f'{d:g}' for d in self.doses)} {self.dose_unit}"
         metrics = ", ".join(f"{m} ({u})" for m, u in self.exposures.items()) or "dose only"
-        lines = [head, f"exposure: {metrics}", print_ledger(self.disposition)]
+        lines = [head, f"exposure: {metrics}"]
+        lines += [f"{grouping}: {', '.join(levels)}" for grouping, levels in self.groups.items()]
+        lines.append(print_ledger(self.disposition))
         return "\n".join([*lines, *(f"- {note}" for note in self.notes)])
 
     __repr__ = __str__

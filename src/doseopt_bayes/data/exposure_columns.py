@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field
 
 from doseopt_bayes.data.endpoints import KINDS as ENDPOINTS
 from doseopt_bayes.data.endpoints import Endpoint
-from doseopt_bayes.data.roles import csv_problems, not_names, refuse, unknown
+from doseopt_bayes.data.roles import csv_problems, grouping_problems, not_names, refuse, unknown
 from doseopt_bayes.errors import Problem, did_you_mean
 
 __all__ = ["BLQ", "DOSE", "MISSING", "PLACEBO", "Covariate", "ExposureColumns"]
@@ -104,6 +104,12 @@ class ExposureColumns:
         Policies, and the columns that they need.
     sep, decimal, thousands
         Signs of a CSV file.
+    groups
+        Named partitions of the patients, for example ``{"subgroup": "TUMOUR"}``: grouping to the
+        column of its levels. Several are crossed, in this order.
+    group_levels
+        Grouping to its levels in protocol order; such a list is closed, and a level without
+        patients is kept. Not declared: the levels of the data, sorted, which a note says.
 
     Raises
     ------
@@ -140,6 +146,8 @@ class ExposureColumns:
     sep: str = ""
     decimal: str = "."
     thousands: str = ""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    group_levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         refuse(
@@ -153,6 +161,7 @@ class ExposureColumns:
         )
         roles = ("id", "dose", "schedule", "study", "planned", "id_within")
         refuse(not_names({role: getattr(self, role) for role in roles}))
+        refuse(not_names({f"groups.{name}": column for name, column in self.groups.items()}))
         refuse([*self._names(), *self._keys(), *self._policies()])
 
     @property
@@ -173,7 +182,7 @@ class ExposureColumns:
         cells = [self.id, self.dose, self.schedule, self.study, self.planned, self.id_within]
         cells += [*self.exposures, *(c.name for c in self.declared)]
         cells += [column for end in self.endpoints.values() for column in end.columns]
-        cells += [column for m in maps for column in m.values()]
+        cells += [column for m in maps for column in m.values()] + [*self.groups.values()]
         return tuple(dict.fromkeys(c for c in cells if c))
 
     def policy(self, name: str) -> str:
@@ -204,7 +213,12 @@ class ExposureColumns:
         found = []
         named = [*self.exposures, *self.endpoints, *(c.name for c in self.declared)]
         roles = (("study", self.study), ("planned", self.planned))
+        for role, column in roles:
+            if role in self.groups and column not in {"", self.groups[role]}:
+                rule = f"grouping {role!r} and the role {role} name two columns"
+                found.append(Problem("DOB-A15", rule, f"groups={{{role!r}: {column!r}}}"))
         reserved = [*RESERVED, *(role for role, column in roles if column not in {"", role})]
+        found += grouping_problems(self.groups, self.group_levels, [*named, *RESERVED, "exposure"])
         for name in dict.fromkeys(named):
             if named.count(name) > 1:
                 rule = f"{name!r} names two of: exposure, endpoint, covariate"
@@ -217,7 +231,8 @@ class ExposureColumns:
             rule = f"{name!r} is the name of a part of another endpoint"
             found.append(Problem("DOB-A15", rule, "give the endpoint another name"))
         responses = {c: n for n, end in self.endpoints.items() for c in end.columns}
-        for column in (self.dose, *self.exposures, *(c.name for c in self.declared)):
+        explain = (self.dose, *self.exposures, *(c.name for c in self.declared))
+        for column in (*explain, *self.groups.values()):
             if column in responses:
                 rule = f"column {column!r} belongs to endpoint {responses[column]} and is to explain it"
                 found.append(Problem("DOB-A15", rule, "use another column", column=column))

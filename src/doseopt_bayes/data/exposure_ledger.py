@@ -10,11 +10,11 @@ from doseopt_bayes.data.disposition import disposition
 from doseopt_bayes.data.exposure_columns import DOSE, ExposureColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from doseopt_bayes.data.read.exposure_rows import ExposureRows
 
-__all__ = ["exposure_ledger", "first_rule", "print_ledger"]
+__all__ = ["exposure_ledger", "first_rule", "ledger", "print_ledger"]
 
 FIXED = ["endpoint", "exposure", "dose", "read", "analysed"]
 
@@ -47,20 +47,50 @@ def exposure_ledger(found: ExposureRows, columns: ExposureColumns) -> pd.DataFra
         Columns endpoint, exposure (a metric or ``dose``), dose, read, analysed, and one integer
         column per rule that occurs.
     """
-    doses = found.table["dose"].tolist()
+    return ledger(
+        found.doses,
+        found.table,
+        found.why,
+        axes=columns.exposures,
+        endpoints=columns.endpoints,
+        gone=found.gone,
+    )
+
+
+def ledger(
+    grid: Sequence[float],
+    table: pd.DataFrame,
+    why: Mapping[str, tuple[str, ...]],
+    *,
+    axes: Iterable[str],
+    endpoints: Iterable[str],
+    gone: Sequence[tuple[float, str]] = (),
+) -> pd.DataFrame:
+    """Lay out the ledger of :func:`exposure_ledger` from its parts.
+
+    Parameters
+    ----------
+    grid
+        Doses.
+    table, why, gone
+        As in `ExposureRows`.
+    axes, endpoints
+        Exposure metrics, and names of endpoints.
+    """
+    doses, ends = table["dose"].tolist(), list(endpoints)
     parts = []
-    for axis in (*columns.exposures, DOSE):
+    for axis in (*axes, DOSE):
         marks = {}
-        for end in columns.endpoints:
-            rules = first_rule(found.why, (end, axis), len(doses))
-            marks[end] = [*zip(doses, rules, strict=True), *found.gone]
-        part = disposition(found.doses, marks)
+        for end in ends:
+            rules = first_rule(why, (end, axis), len(doses))
+            marks[end] = [*zip(doses, rules, strict=True), *gone]
+        part = disposition(tuple(grid), marks)
         part.insert(1, "exposure", axis)
         parts.append(part)
-    table = pd.concat(parts, ignore_index=True)
-    rules = [c for c in table.columns if c not in {"endpoint", "exposure", "dose"}]
-    table[rules] = table[rules].fillna(0).astype("int64")
-    return table[[*FIXED, *sorted(c for c in table.columns if c not in FIXED)]]
+    found = pd.concat(parts, ignore_index=True)
+    rules = [c for c in found.columns if c not in {"endpoint", "exposure", "dose"}]
+    found[rules] = found[rules].fillna(0).astype("int64")
+    return found[[*FIXED, *sorted(c for c in found.columns if c not in FIXED)]]
 
 
 def print_ledger(table: pd.DataFrame) -> str:

@@ -28,7 +28,9 @@ def observed_rates(data: TrialData, *, level: float = 0.95) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        ``events``, ``n``, ``rate``, ``low`` and ``high`` over (dose, endpoint); NaN without patients.
+        ``events``, ``n``, ``rate``, ``low`` and ``high`` over (*groups, dose, endpoint); NaN without
+        patients. An outcome known for all groups together only is in the rates of
+        ``data.ungrouped()`` alone.
 
     Examples
     --------

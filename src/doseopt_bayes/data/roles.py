@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Any
 
 from doseopt_bayes import names
+from doseopt_bayes.data.read.groups import ALL_GROUPS, UNREAD, fold
 from doseopt_bayes.errors import DataError, Problem, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["csv_problems", "endpoint_problems", "not_names", "refuse", "shared", "unknown"]
+__all__ = [
+    "csv_problems",
+    "endpoint_problems",
+    "grouping_problems",
+    "not_names",
+    "refuse",
+    "shared",
+    "unknown",
+]
 
 RESERVED = (names.TOX, names.EFF, "id", "dose", "cohort", "read", "analysed")
+# a grouping becomes a dim, and a column of the patients and of the disposition
+DIMS = (
+    *(names.CHAIN, names.DRAW, names.DOSE, names.CELL, names.ENDPOINT, names.ATTRIBUTE),
+    *(names.PATIENT, names.REGIMEN, names.POOLED, names.N_TREATED, names.N, names.EVENTS),
+    *(names.CELL_COUNT, names.N_TOGETHER, names.EVENTS_TOGETHER),
+    *("trial", "rule", "sample", "variable", "criterion", "rank", "scenario", "measure", "model"),
+    *("interval", "level", "outcome", "weight", "step", "block", "particle", "person", "group"),
+)
 
 
 def refuse(problems: Iterable[Problem]) -> None:
@@ -50,6 +68,75 @@ def endpoint_problems(ends: Mapping[str, str], other: Mapping[str, str]) -> list
         for end, column in ends.items()
         if not column
     ]
+    return problems
+
+
+def grouping_problems(
+    groups: Mapping[str, str],
+    levels: Mapping[str, tuple[str, ...]],
+    endpoints: Iterable[str],
+    *,
+    together: str = "",
+) -> list[Problem]:
+    """Check the names of groupings and their declared levels.
+
+    Parameters
+    ----------
+    groups
+        Grouping to its column.
+    levels
+        Grouping to its declared levels.
+    endpoints
+        Names of the endpoints, which no grouping may have.
+    together
+        Text that stands for all groups together.
+    """
+    taken = {*RESERVED, *DIMS, *endpoints}
+    problems = []
+    for grouping, column in groups.items():
+        if not grouping.isidentifier() or iskeyword(grouping):
+            rule = f"{grouping!r} cannot name a grouping: a plain word without blanks is needed"
+            problems.append(Problem("DOB-A15", rule, "for example 'subgroup', 'study', 'region'"))
+        elif grouping in taken or grouping.startswith("p_"):
+            rule = f"{grouping!r} cannot name a grouping: the name has a meaning already"
+            problems.append(Problem("DOB-A15", rule, "for example 'subgroup', 'study', 'region'"))
+        if not column:
+            rule = f"grouping {grouping} has an empty column name"
+            problems.append(Problem("DOB-A15", rule, "name its column"))
+    problems += unknown("group_levels", levels, list(groups))
+    for grouping, texts in levels.items():
+        problems += _level_problems(grouping, texts, together)
+    if together and not groups:
+        rule = "`together` stands for all groups together, and no groups are declared"
+        problems.append(Problem("DOB-A15", rule, "name their column in `groups`"))
+    return problems
+
+
+def _level_problems(grouping: str, texts: Iterable[Any], together: str) -> list[Problem]:
+    if isinstance(texts, str) or not all(isinstance(x, str) for x in texts):
+        rule = f"group_levels.{grouping} must be a list of texts"
+        return [Problem("DOB-A15", rule, "for example ('laBCC', 'mBCC')", value=repr(texts)[:60])]
+    levels: tuple[str, ...] = tuple(texts)
+    problems = []
+    for level in levels:
+        if not level.strip() or level in {ALL_GROUPS, UNREAD}:
+            rule = f"{level!r} cannot name a level of {grouping}"
+            problems.append(Problem("DOB-A15", rule, "give it a name"))
+        elif level != level.strip(" "):
+            rule = f"level {level!r} of {grouping} begins or ends with a blank"
+            problems.append(Problem("DOB-E04", rule, f"write {level.strip()!r}"))
+        elif together and fold(level) == fold(together):
+            rule = f"{level!r} is a level of {grouping} and stands for all groups together"
+            problems.append(Problem("DOB-A15", rule, "leave it out of group_levels"))
+    first: dict[str, str] = {}
+    for k, level in enumerate(levels):
+        twin = first.setdefault(fold(level), level)
+        if twin != level or level in levels[:k]:
+            rule = f"levels {twin!r} and {level!r} of {grouping} differ by case or blanks at most"
+            problems.append(Problem("DOB-E04", rule, "list each level once"))
+    if not levels:
+        rule = f"group_levels.{grouping} is empty"
+        problems.append(Problem("DOB-A15", rule, "leave it out, or list the levels"))
     return problems
 
 

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doseopt_bayes import names
+from doseopt_bayes.data.assemble import assemble, from_outcomes, no_data, refuse_roles
 from doseopt_bayes.data.columns import CountColumns, PatientColumns
-from doseopt_bayes.data.counting import (
-    count_marks,
-    count_patients,
-    lay_out,
-    print_counts,
-    silent_risks,
-)
-from doseopt_bayes.data.disposition import disposition
-from doseopt_bayes.data.outcomes import outcome_table, parse_outcomes, print_outcomes
+from doseopt_bayes.data.counting import totals
+from doseopt_bayes.data.outcomes import print_outcomes
 from doseopt_bayes.data.read.counts import Counts, read_counts
-from doseopt_bayes.data.read.doses import candidate_doses
 from doseopt_bayes.data.read.patients import Patients, read_patients
 from doseopt_bayes.data.read.table import RawTable, read_csv, read_frame
-from doseopt_bayes.errors import DataError, DoseOptError, Problem
+from doseopt_bayes.data.regroup import added_up, one_level, side_by_side
+from doseopt_bayes.data.remarks import print_counts
+from doseopt_bayes.errors import DoseOptError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     import xarray as xr
@@ -37,7 +31,7 @@ __all__ = ["TrialData"]
 class TrialData:
     """Checked trial data, counted per dose.
 
-    Build it with `from_frame`, `from_csv`, `from_counts`, `parse` or `empty`.
+    Build it with `from_frame`, `from_csv`, `from_counts`, `parse`, `empty` or `of_groups`.
 
     Parameters
     ----------
@@ -46,20 +40,26 @@ class TrialData:
     unit
         Unit of the doses.
     counts
-        Whole numbers over dose, endpoint and cell: ``n_treated`` (dose) patients treated and not
-        excluded by identifier, ``n`` and ``events`` (dose, endpoint) patients analysed and with
-        the event, ``cell_count`` (dose, cell) patients with both tox and eff known.
+        Whole numbers: ``n_treated`` (dose) patients treated and not excluded by identifier, ``n``
+        and ``events`` (dose, endpoint) patients analysed and with the event, ``cell_count`` (dose,
+        cell) patients with both tox and eff known. With groups they lie over (*groups, dose, ...),
+        and ``n_together`` and ``events_together`` (dose, endpoint) count the patients of outcomes
+        known for all groups together only.
     endpoints
         Endpoint names: tox, eff, then the others.
     disposition
-        Per endpoint and dose: read = analysed + excluded by each rule.
+        Per endpoint, group and dose: read = analysed + excluded by each rule. Outcomes known for
+        all groups together stand at the level ``(all)``.
     source, sha256, row_hashes
         Where the data came from, and fingerprints of the input and of each of its rows.
     notes
-        Every default, change and silent risk, in words.
+        Every default, change and silent risk.
     patients
-        Columns id, dose, cohort and one Int8 column per endpoint (missing: not analysed);
-        None when only counts are known.
+        Columns id, dose, cohort, one per grouping, and one Int8 column per endpoint (missing: not
+        analysed); None when only counts are known.
+    groups
+        Partitions of the patients: grouping to its levels in protocol order. Each is a dim of the
+        counts. Empty: the patients are one group.
 
     Examples
     --------
@@ -84,6 +84,7 @@ class TrialData:
     row_hashes: tuple[str, ...]
     notes: tuple[str, ...]
     patients: pd.DataFrame | None
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def from_frame(
@@ -112,7 +113,7 @@ class TrialData:
         >>> TrialData.from_frame(frame, PatientColumns("mg", tox="dlt")).endpoints
         ('tox',)
         """
-        _refuse_roles(columns, PatientColumns)
+        refuse_roles(columns, PatientColumns)
         table = read_frame(frame, source)
         found = read_patients(table, columns)
         return _read(found, table, prior_only=columns.allow_prior_only)
@@ -140,7 +141,7 @@ class TrialData:
         >>> TrialData.from_csv(path("cuimet"), roles).counts["n_treated"].values.tolist()
         [20, 20, 20, 20, 20]
         """
-        _refuse_roles(columns, PatientColumns)
+        refuse_roles(columns, PatientColumns)
         table = read_csv(path, sep=columns.sep, decimal=columns.decimal)
         found = read_patients(table, columns)
         return _read(found, table, prior_only=columns.allow_prior_only)
@@ -177,7 +178,7 @@ class TrialData:
         >>> optic.doses, optic.marginal_only
         ((15.0, 30.0, 45.0), True)
         """
-        _refuse_roles(columns, CountColumns)
+        refuse_roles(columns, CountColumns)
         if isinstance(frame_or_path, str | Path):
             table = read_csv(frame_or_path, sep=columns.sep, decimal=columns.decimal)
         else:
@@ -206,51 +207,101 @@ class TrialData:
         >>> TrialData.parse("1NNE 2EEB", doses=[10, 20]).outcomes()
         '1NNE 2EEB'
         """
-        grid = _declared(doses)
-        frame = outcome_table(parse_outcomes(text, len(grid)), grid)
-        marks = {e: [(float(d), "") for d in frame["dose"]] for e in (names.TOX, names.EFF)}
-        found = Patients(grid, unit, frame, marks, ())
-        sha256 = hashlib.sha256(f"{text}|{grid}".encode()).hexdigest()
-        return _trial(found, "outcomes", sha256)
+        return cls(**from_outcomes(text, doses, unit))
 
     @classmethod
-    def empty(cls, doses: Sequence[float], unit: str = "") -> TrialData:
+    def empty(
+        cls,
+        doses: Sequence[float],
+        unit: str = "",
+        *,
+        groups: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> TrialData:
         """Return a design without data, for looking at priors; endpoints tox and eff.
 
         Parameters
         ----------
         doses, unit
             Candidate doses and their unit.
+        groups
+            Planned groupings and their levels.
 
         Raises
         ------
         DataError
-            When the doses are no grid.
+            When the doses are no grid, or a grouping has no usable name or levels.
 
         Examples
         --------
         >>> TrialData.empty([10, 20], "mg").notes[0]
         'PRIOR ONLY: no outcome was analysed'
         """
-        grid = _declared(doses)
-        ends = (names.TOX, names.EFF)
-        found = Patients(grid, unit, outcome_table((), grid), {e: [] for e in ends}, ())
-        sha256 = hashlib.sha256(f"|{grid}".encode()).hexdigest()
-        return _trial(found, "no data", sha256)
+        return cls(**no_data(doses, unit, groups or {}))
+
+    @classmethod
+    def of_groups(
+        cls, parts: Mapping[str, TrialData], *, grouping: str = names.SUBGROUP
+    ) -> TrialData:
+        """Put trials side by side as the groups of one.
+
+        Parameters
+        ----------
+        parts
+            Level to trial, in protocol order. Units, endpoints and groupings must be the same;
+            doses may differ.
+        grouping
+            Name of the grouping.
+
+        Raises
+        ------
+        DataError
+            When the parts cannot stand side by side; every reason is listed.
+
+        Examples
+        --------
+        >>> one, two = (TrialData.parse(x, doses=[10, 20]) for x in ("1NNE", "1NT 2EEB"))
+        >>> print(TrialData.of_groups({"laBCC": one, "mBCC": two}))
+        outcomes: 8 patients treated
+        subgroup    dose    n    tox    eff
+        laBCC         10    3    0/3    1/3
+        laBCC         20    0    0/0    0/0
+        mBCC          10    2    1/2    0/2
+        mBCC          20    3    1/3    3/3
+        """
+        return cls(**side_by_side(parts, grouping))
+
+    def at(self, **labels: str) -> TrialData:
+        """Return the trial of one level, as in ``trial.at(subgroup="mBCC")``.
+
+        Parameters
+        ----------
+        **labels
+            Grouping to one of its levels. Groupings that are not named stay.
+
+        Raises
+        ------
+        DoseOptError
+            When there is no such grouping or level.
+        """
+        return replace(self, **one_level(self, labels))
+
+    def ungrouped(self) -> TrialData:
+        """Return all groups added up, outcomes known for all groups together included."""
+        return replace(self, **added_up(self))
 
     @property
     def marginal_only(self) -> bool:
         """Whether tox and eff were both observed, but never known in the same patient."""
         if not {names.TOX, names.EFF} <= set(self.endpoints):
             return False
-        n = self.counts[names.N].sum(names.DOSE)
+        n = totals(self.counts)[names.N].sum(names.DOSE)
         both = all(int(n.sel({names.ENDPOINT: e})) > 0 for e in (names.TOX, names.EFF))
         return both and not int(self.counts[names.CELL_COUNT].sum())
 
     @property
     def single_dose(self) -> bool:
         """Whether patients were treated at exactly one dose, so that no slope is identified."""
-        return int((self.counts[names.N_TREATED] > 0).sum()) == 1
+        return int((totals(self.counts)[names.N_TREATED] > 0).sum()) == 1
 
     def outcomes(self) -> str:
         """Print the patients back in the outcome mini-language, in their order.
@@ -258,8 +309,14 @@ class TrialData:
         Raises
         ------
         DoseOptError
-            When only counts are known, or the tox or eff outcome of a patient is not.
+            When only counts are known, a patient's tox or eff is not, or patients are in groups.
         """
+        if self.groups:
+            grouping, levels = next(iter(self.groups.items()))
+            raise DoseOptError(
+                f"the outcome mini-language has no word for {' and '.join(self.groups)}",
+                hint=f".at({grouping}={levels[0]!r}).outcomes(), or .ungrouped().outcomes()",
+            )
         pair = [names.TOX, names.EFF]
         if self.patients is None or not set(pair) <= set(self.endpoints):
             raise DoseOptError(
@@ -285,45 +342,9 @@ class TrialData:
 
 
 def _read(found: Patients | Counts, table: RawTable, *, prior_only: bool) -> TrialData:
-    trial = _trial(found, table.source, table.sha256, hashes=table.row_hashes, notes=table.notes)
-    if not prior_only and not int(trial.counts[names.N].sum()):
+    fields = assemble(found, table.source, table.sha256, hashes=table.row_hashes, notes=table.notes)
+    trial = TrialData(**fields)
+    if not prior_only and not int(totals(trial.counts)[names.N].sum()):
         rule, repair = "no outcome can be analysed", "allow_prior_only = true gives the prior"
         raise table.refusal([Problem("DOB-A13", rule, repair, table.source)])
     return trial
-
-
-def _trial(
-    found: Patients | Counts,
-    source: str,
-    sha256: str,
-    *,
-    hashes: tuple[str, ...] = (),
-    notes: tuple[str, ...] = (),
-) -> TrialData:
-    doses, unit = found.doses, found.unit
-    if isinstance(found, Patients):
-        ends, marks, patients = tuple(found.marks), found.marks, found.table
-        at_dose = count_patients(patients, doses, ends)
-    else:
-        ends, at_dose, patients = found.endpoints, found.at_dose, None
-        marks = {end: count_marks(at_dose, end) for end in ends}
-    counts, ledger = lay_out(at_dose, doses, ends, unit), disposition(doses, marks)
-    said = (*silent_risks(counts, ledger, unit), *notes, *found.notes)
-    return TrialData(doses, unit, counts, ends, ledger, source, sha256, hashes, said, patients)
-
-
-def _refuse_roles(columns: object, kind: type) -> None:
-    if not isinstance(columns, kind):
-        rule = f"the column roles are a {kind.__name__}, not {type(columns).__name__}"
-        repair = f"name the columns, for example {kind.__name__}('Dose', tox='Toxicity', ...)"
-        raise DataError([Problem("DOB-B11", rule, repair)], "the column roles")
-
-
-def _declared(doses: Sequence[float]) -> tuple[float, ...]:
-    problems: list[Problem] = []
-    grid = candidate_doses(doses, problems)
-    if not len(doses):
-        problems.append(Problem("DOB-C12", "no candidate dose", "list the protocol's doses"))
-    if problems:
-        raise DataError(problems, "the candidate doses")
-    return grid

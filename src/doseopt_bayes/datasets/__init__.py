@@ -8,7 +8,7 @@ from doseopt_bayes.errors import DoseOptError, did_you_mean
 
 __all__ = ["NAMES", "path"]
 
-NAMES = ("cuimet", "hyperglycaemia", "nbg2008", "optic")
+NAMES = ("bolt", "cuimet", "hyperglycaemia", "nbg2008", "optic")
 
 
 def path(name: str) -> Path:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from doseopt_bayes import names
 from doseopt_bayes.decision import prose
+from doseopt_bayes.errors import DoseOptError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +76,17 @@ def compare_alternatives(
         Label to decision, with the same utility, rules and criterion.
     failed
         Label to what failed, of those in `others` whose fit failed its diagnostics: it ranks nothing.
+
+    Raises
+    ------
+    DoseOptError
+        When a decision has several groups.
     """
+    if any(one.status.ndim for one in (decision, *others.values())):
+        raise DoseOptError(
+            "alternative models are compared for one group",
+            hint='take one level of each: decision.at(subgroup="...")',
+        )
     every = {"as specified": decision, **others}
     kept = ["utility", "utility_mcse", "prob_obd_admissible", "prob_obd_admissible_mcse"]
     rows = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,13 +10,21 @@ import xarray as xr
 
 from doseopt_bayes import names
 from doseopt_bayes.decision import CRITERIA, prose
-from doseopt_bayes.decision.cap import caution_cap, without_cap
+from doseopt_bayes.decision.cap import without_cap
 from doseopt_bayes.decision.criteria import Criterion, best_in_each_draw, utility_of_means
-from doseopt_bayes.decision.intervals import target_intervals, words_intervals
+from doseopt_bayes.decision.intervals import target_intervals
 from doseopt_bayes.decision.judge import Judgement, judge
-from doseopt_bayes.decision.mtd import caution_mtd, maximum_tolerated, words_mtd
+from doseopt_bayes.decision.mtd import maximum_tolerated
 from doseopt_bayes.decision.rules import Rule, with_untried_rule
+from doseopt_bayes.decision.spoken import say
 from doseopt_bayes.errors import DiagnosticsError, DoseOptError, did_you_mean
+from doseopt_bayes.inference.levels import (
+    PART,
+    checked_levels,
+    group_cautions,
+    group_stamps,
+    label,
+)
 from doseopt_bayes.inference.posterior import probabilities
 
 if TYPE_CHECKING:
@@ -55,7 +63,15 @@ class Decision:
         What must be known before acting on it: an untried dose, a tie, toxicity that falls with dose,
         a dose above the MTD, a protocol cap that changed the answer.
     stamps
-        What must be printed on every output, for example an overridden diagnostics gate.
+        What must be printed on every output, for example an overridden diagnostics gate, or a ranking
+        of tiny subgroups that nothing is pooled over.
+    overall
+        Those of the cautions that are about all subgroups together.
+
+    Notes
+    -----
+    Where the probabilities lie over groupings of patients (a dim "subgroup"), so do all numbers; there
+    is one answer, line of text and table for each level, and :meth:`at` takes one of them.
     """
 
     table: xr.Dataset
@@ -69,17 +85,42 @@ class Decision:
     utility: Utility
     rules: Rule
     criterion: Criterion
+    overall: tuple[str, ...] = ()
+
+    def at(self, **levels: str) -> Decision:
+        """Return the decision of one level of a grouping, for example ``at(subgroup="mBCC")``.
+
+        Raises
+        ------
+        DoseOptError
+            On an unknown grouping or level.
+        """
+        known = {str(d): self.table[d].to_numpy() for d in self.status.dims}
+        chosen = checked_levels(levels, known)
+        whose = ", ".join(filter(None, [str(self.table.attrs.get(PART, "")), label(chosen)]))
+        table = self.table.sel(chosen, drop=True).assign_attrs({PART: whose})
+        leading, status = (x.sel(chosen, drop=True) for x in (self.leading, self.status))
+        said = say(table, leading, status, self.utility, self.overall)
+        return replace(
+            self, table=table, leading=leading, status=status,
+            recommended=self.recommended.sel(chosen, drop=True),
+            headline=said.headline, text=said.text, cautions=said.cautions,
+        )  # fmt: skip
 
     def to_frame(self) -> pd.DataFrame:
-        """Table of the decision with a row per dose, one number per cell."""
+        """Table of the decision with a row per dose (and level), one number per cell; stamps, if any."""
         flat = self.table.drop_vars([v for v in self.table if "rule" in self.table[v].dims])
-        frame = flat.drop_vars("rule", errors="ignore").to_dataframe()
+        order = [*map(str, self.status.dims), names.DOSE]  # levels first, in the order of the data
+        frame = flat.drop_vars("rule", errors="ignore").to_dataframe(dim_order=order)
         for i, rule in enumerate(self.table["rule"].to_numpy()):
             for part in ("limit_prob", "limit_prob_mcse"):
                 suffix = "" if part == "limit_prob" else " (MCSE)"
-                column = self.table[part].isel(rule=i, drop=True).to_dataframe(name="x")["x"]
+                x = self.table[part].isel(rule=i, drop=True).transpose(*order)
+                column = x.to_dataframe(name="x")["x"]
                 if column.notna().any():
                     frame[f"{prose.parted(str(rule))[0]}{suffix}"] = column
+        if self.stamps:  # a table travels without its page
+            frame["stamps"] = "; ".join(self.stamps)
         return frame
 
     @property
@@ -141,6 +182,7 @@ def decide(
         stamps.append(f"DIAGNOSTICS OVERRIDDEN, do not use for dosing: {failed}")
     if not int(post.seen[names.N_TREATED].sum()):
         stamps.append("PRIOR ONLY: no patient was analysed")
+    stamps += group_stamps(post.tree)
     how = _criterion(criterion)
     rules, added = with_untried_rule(rules)
     judged = judge(post, utility, rules, how)
@@ -159,40 +201,23 @@ def decide(
         stamps="\n".join(stamps),
         default_rule="no rule spoke of untried doses: only doses that treated a patient" * added,
     )
-    said = [
-        prose.answer(part, str(status.sel(at).item()), float(leading.sel(at)), at)
-        for at, part in prose.each(table)
-    ]
-    mtd = [
-        [
-            *words_mtd(part, float(leading.sel(at))),
-            *words_intervals(part, float(leading.sel(at)), utility),
-        ]
-        for at, part in prose.each(table)
-    ]
-    warned = [
-        [
-            *prose.cautions(part, float(leading.sel(at))),
-            *caution_mtd(part, float(leading.sel(at))),
-            *caution_cap(part, float(leading.sel(at))),
-        ]
-        for at, part in prose.each(table)
-    ]
+    if PART in post.tree.attrs:
+        table.attrs[PART] = str(post.tree.attrs[PART])
+    overall = group_cautions(post.tree)
+    said = say(table, leading, status, utility, overall)
     return Decision(
         table=table,
         recommended=recommended,
         leading=leading,
         status=status,
-        headline="\n".join(head for head, _ in said),
-        text="\n".join(
-            " ".join([head, rest, *beside, *care])
-            for (head, rest), beside, care in zip(said, mtd, warned, strict=True)
-        ),
-        cautions=tuple(c for care in warned for c in care),
+        headline=said.headline,
+        text=said.text,
+        cautions=said.cautions,
         stamps=tuple(stamps),
         utility=utility,
         rules=rules,
         criterion=how,
+        overall=overall,
     )
 
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from doseopt_bayes import names
 from doseopt_bayes.decision.rules import RESOLVED
+from doseopt_bayes.inference.levels import PART, label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     import xarray as xr
 
@@ -135,8 +136,8 @@ def text_table(table: xr.Dataset) -> str:
     """Return the ranked doses as fixed-width text; the interval and the errors are said below it."""
     lines = []
     for at, part in each(table):
-        if at:
-            lines.append(", ".join(f"{k} {v}" for k, v in at.items()))
+        who = label(at) or str(table.attrs.get(PART, ""))
+        lines += [who] if who else []
         unit = table.attrs.get("unit", "")
         shown = [v for v in (names.P_TOX, names.P_EFF) if v in part]
         head = ["rank", f"dose {unit}".rstrip(), "n", *(f"{v} (95 % CrI)" for v in shown),
@@ -205,16 +206,8 @@ def reasons(table: xr.Dataset) -> list[str]:
     return said
 
 
-def answer(
-    table: xr.Dataset, status: str, leading: float, at: Mapping[str, object]
-) -> tuple[str, str]:
-    """Return the headline and the rest of the paragraph for the part of a table that `at` names."""
-    head, rest = _answer(table, status, leading)
-    where = ", ".join(f"{k} {v}" for k, v in at.items())
-    return (f"{where}: {head}" if where else head), rest
-
-
-def _answer(table: xr.Dataset, status: str, leading: float) -> tuple[str, str]:
+def answer(table: xr.Dataset, status: str, leading: float) -> tuple[str, str]:
+    """Return the headline and the rest of the paragraph for a table without extra dims."""
     if math.isnan(leading):
         why = "; ".join(
             f"{with_unit(float(d), table)}: {r}"

@@ -8,6 +8,7 @@ with a DoseOptError.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,8 +19,11 @@ from doseopt_bayes import names
 from doseopt_bayes.decision.criteria import best_in_each_draw
 from doseopt_bayes.decision.prose import error, probability
 from doseopt_bayes.errors import DoseOptError
+from doseopt_bayes.inference.levels import group_stamps, label
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from doseopt_bayes.inference.posterior import Posterior
 
 __all__ = [
@@ -49,7 +53,7 @@ class Ranking:
         best eligible dose of each draw. ``prob_obd`` (dose): probability of the first rank.
         ``in_set`` (dose): whether the dose belongs to the credible set. ``set_prob``: probability that
         the best dose lies in the set. ``eligible`` (dose). NaN at doses that are not eligible, and on
-        the diagonal of ``better``.
+        the diagonal of ``better``. Attribute ``stamps``: that tiny subgroups are ranked without pooling.
     level
         Probability that the credible set must reach.
     """
@@ -59,15 +63,16 @@ class Ranking:
 
     def __str__(self) -> str:
         """Say the credible set in a sentence, for each combination of extra dims."""
-        return "\n".join(_say_set(part, self.level) for part in _each(self.table))
+        said = ((label(at), _say_set(part, self.level)) for at, part in _each(self.table))
+        above = [s for s in str(self.table.attrs.get("stamps", "")).split("\n") if s]
+        return "\n".join([*above, *(f"{who}: {text}" if who else text for who, text in said)])
 
 
-def _each(table: xr.Dataset) -> list[xr.Dataset]:
-    extra = list(table["set_prob"].dims)
-    if not extra:
-        return [table]
-    stacked = table.stack(_at=extra)
-    return [stacked.isel(_at=i) for i in range(stacked.sizes["_at"])]
+def _each(table: xr.Dataset) -> Iterator[tuple[dict[str, object], xr.Dataset]]:
+    extra = [str(d) for d in table["set_prob"].dims]
+    for labels in itertools.product(*(table[d].to_numpy() for d in extra)):
+        at = dict(zip(extra, labels, strict=True))
+        yield at, table.sel(at)
 
 
 def _say_set(table: xr.Dataset, level: float) -> str:
@@ -208,6 +213,7 @@ def rank_doses(
             "eligible": eligible,
         }
     )
+    table.attrs["stamps"] = "\n".join(group_stamps(post.tree))
     return Ranking(table, level)
 
 

@@ -113,7 +113,10 @@ def assess_sensitivity(
         When the decision has several groups.
     """
     if decision.status.ndim:
-        raise DoseOptError("sensitivity is that of one group", hint="decide on one group's draws")
+        raise DoseOptError(
+            "sensitivity is that of one group",
+            hint='take one: post.at(subgroup="..."), decision.at(subgroup="...")',
+        )
     tipping = tipping_points(post, decision) if has_tipping(decision) else None
     said = list(tipping.sentences) if tipping is not None else []
     found = None

@@ -55,12 +55,17 @@ def dirichlet_acceptability(
     Raises
     ------
     DoseOptError
-        On an `n`, `concentration` or `seed` that is out of range.
+        On an `n`, `concentration` or `seed` that is out of range, and on several subgroups at once.
 
     Notes
     -----
     Lahdelma and Salminen (2001); Tervonen and Lahdelma (2007).
     """
+    if admissible.ndim > 1:
+        raise DoseOptError(
+            "random weights rank the doses of one group",
+            hint='take one: post.at(subgroup="..."), decision.at(subgroup="...")',
+        )
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise DoseOptError(f"n = {n!r} weight vectors per draw must be an integer >= 1")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:

@@ -13,6 +13,7 @@ import xarray as xr
 from doseopt_bayes import names
 from doseopt_bayes.design.decider import Decider
 from doseopt_bayes.errors import DoseOptError
+from doseopt_bayes.models.tallied import groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -193,6 +194,11 @@ def check_simulation(
     design: Design, scenarios: Sequence[Scenario], *, n_trials: Any, seed: Any
 ) -> None:
     """Refuse what cannot be simulated, before anything runs."""
+    if groups_of(design.model):
+        raise DoseOptError(
+            "the model has groups of patients, each with a dose of its own",
+            hint="simulate_groups() with a GroupScenario for each truth",
+        )
     for what, value, least in (("n_trials", n_trials, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise DoseOptError(f"{what} = {value!r} must be a whole number >= {least}")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import xarray as xr
 
 from doseopt_bayes import names
 from doseopt_bayes.elicit.curve import Curve, beta_ess, logit_normal
-from doseopt_bayes.priors import PRIORS, Normal
+from doseopt_bayes.priors import COMPONENTS, PRIORS, Normal, Prior
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from doseopt_bayes.priors import Prior
 
 __all__ = ["Elicited", "as_curves", "as_priors", "implied", "normal"]
 
@@ -122,7 +120,14 @@ def _numbers(values: np.ndarray) -> str:
 
 
 def _inline(prior: Prior) -> str:
-    kind = next(name for name, cls in PRIORS.items() if cls is type(prior))
+    kind = next(name for name, cls in {**PRIORS, **COMPONENTS}.items() if cls is type(prior))
     given = {f.name: getattr(prior, f.name) for f in fields(prior)}  # type: ignore[arg-type]
-    numbers = [f"{k} = {float(v)!r}" for k, v in given.items() if v is not None]
+    numbers = [f"{k} = {_toml(v)}" for k, v in given.items() if v is not None]
     return f'{{ dist = "{kind}", {", ".join(numbers)} }}'
+
+
+def _toml(value: Any) -> str:
+    """Return a number, a prior, or a list of them, as a specification file has it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return _inline(value) if isinstance(value, Prior) else repr(float(value))

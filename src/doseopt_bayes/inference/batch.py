@@ -17,6 +17,7 @@ from doseopt_bayes.inference.pareto import khat_limit
 from doseopt_bayes.inference.particles import shared_variates
 from doseopt_bayes.inference.tallies import checked_counts, stack_trials
 from doseopt_bayes.inference.weighted import MIN_ESS, TRIAL, Weighted, trusted
+from doseopt_bayes.models.exnex import EXCHANGEABLE, is_mixture
 from doseopt_bayes.models.exposure_response import ExposureResponse
 from doseopt_bayes.models.joint_exposure import JointExposureResponse
 
@@ -157,10 +158,13 @@ def fit_many(
     """
     _check(seed=(seed, 0), particles=(particles, 256), threads=(threads, 1))
     counts = checked_counts(recipe, counts)
+    if is_mixture(recipe):
+        return _all_by_nuts(recipe, counts, keep, seed, nuts=nuts)
     program = program_for(recipe)
     ends = tuple(names.probability(e) for e in recipe.endpoints)
     wanted = ends if keep is None else tuple(dict.fromkeys(keep))
-    known = [*ends, *program.layout, *([names.P_CELL] if program.has_cells else [])]
+    parameters = [*program.layout, *program.derived]
+    known = [*ends, *parameters, *([names.P_CELL] if program.has_cells else [])]
     for name in wanted:
         if name not in known:
             raise DoseOptError(f"the model has no '{name}'", hint=did_you_mean(name, known))
@@ -193,6 +197,23 @@ def fit_many(
         rows.append(row)
     table = xr.concat(rows, dim=TRIAL).sel({TRIAL: counts[TRIAL]})
     return Batch(tuple(blocks), table)
+
+
+def _all_by_nuts(
+    recipe: DoseModel, counts: xr.Dataset, keep: Sequence[str] | None, seed: int, *, nuts: bool
+) -> Batch:
+    """Sample each trial by NUTS: particles do not know groups that may not belong to the others."""
+    if not nuts:
+        raise DoseOptError(
+            "a mixture of exchangeable and other groups is sampled by NUTS alone",
+            hint="nuts=True, or a model in which all groups are exchangeable",
+        )
+    ends = tuple(names.probability(e) for e in recipe.endpoints)
+    wanted = ends if keep is None else tuple(dict.fromkeys(keep))
+    found = [
+        by_nuts(recipe, counts.isel({TRIAL: [i]}), wanted, seed) for i in range(counts.sizes[TRIAL])
+    ]
+    return Batch(tuple(b for b, _ in found), xr.concat([row for _, row in found], dim=TRIAL))
 
 
 def fit_in_blocks(
@@ -257,11 +278,18 @@ def preview(
     if isinstance(recipe, ExposureResponse):
         _check(seed=(seed, 0), particles=(particles, 256))
         return preview_exposure(recipe, data, seed=seed, particles=particles, nuts=nuts)  # type: ignore[arg-type]
-    program = program_for(recipe)
-    cells = [names.P_CELL] if program.has_cells else []
     ends = [names.probability(e) for e in recipe.endpoints]
     stacked = stack_trials(recipe, [data])  # type: ignore[list-item]
-    keep = [*program.layout, *cells, *ends]
+    if is_mixture(recipe):
+        keep = [
+            *ends,
+            EXCHANGEABLE,
+            *[names.P_CELL] * ({names.TOX, names.EFF} <= set(recipe.endpoints)),
+        ]
+    else:
+        program = program_for(recipe)
+        cells = [names.P_CELL] if program.has_cells else []
+        keep = [*program.layout, *program.derived, *cells, *ends]
     batch = fit_many(recipe, stacked, seed=seed, particles=particles, keep=keep, nuts=nuts)
     post = batch.posterior(0)
     row = batch.table.isel({TRIAL: 0})

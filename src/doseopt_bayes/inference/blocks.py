@@ -10,12 +10,17 @@ import numpy as np
 import xarray as xr
 
 from doseopt_bayes import names
+from doseopt_bayes.data.trial import TrialData
+from doseopt_bayes.inference.compiled import compiled_for
 from doseopt_bayes.inference.graph import program_for
+from doseopt_bayes.inference.heterogeneity import group_attributes
 from doseopt_bayes.inference.nuts import fit
 from doseopt_bayes.inference.particles import modes, weigh_at
 from doseopt_bayes.inference.tallies import N_ONLY, counted, trial_of
 from doseopt_bayes.inference.weighted import PARTICLE, TRIAL, Weighted, trusted
-from doseopt_bayes.models.joint import PAIR
+from doseopt_bayes.models.exnex import is_mixture
+from doseopt_bayes.models.tallied import PAIR, groups_of
+from doseopt_bayes.priors import parameter_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +56,8 @@ def weigh_all(
     single = np.zeros(n, dtype=bool)
     if program.has_cells:
         pair = [e for e in program.recipe.endpoints if e in PAIR]
-        single = counts[N_ONLY].sel({names.ENDPOINT: pair}).to_numpy().any(axis=(1, 2))
+        alone = counts[N_ONLY].sel({names.ENDPOINT: pair}).transpose(TRIAL, ...).to_numpy()
+        single = alone.reshape(n, -1).any(axis=1)
     length = max(1, AT_ONCE // particles)
     groups = [(np.flatnonzero(single == kind), kind) for kind in (False, True)]
     pieces = [
@@ -100,12 +106,12 @@ def _draws(program: ParticleProgram, done: Weighed, wanted: Sequence[str]) -> di
     for name in wanted:
         if name in done.p:
             found[name] = done.p[name]
-        elif name in program.layout:
+        elif name in program.layout or name in program.derived:
             natural = natural or program.natural(rows)
             found[name] = natural[name].reshape(*head, *natural[name].shape[1:])
         else:
-            p = np.exp(program.evaluate(rows).log_p).reshape(*head, -1, len(program.outcomes))
-            found[name] = p[..., : len(names.CELLS)]
+            p = np.exp(program.by_dose(program.evaluate(rows).log_p))[..., : len(names.CELLS)]
+            found[name] = p.reshape(*head, *p.shape[1:])
     return found
 
 
@@ -130,20 +136,29 @@ def block_of(
     variates: Variates | None = None,
 ) -> Weighted:
     """Label arrays (trial, particle, ...) of equally many particles as one posterior."""
-    named = program_for(recipe).model.named_vars_to_dims
-    labels = {d: counts[d] for d in (names.DOSE, names.CELL)}
+    labels = {d: counts[d] for d in (*groups_of(recipe), names.DOSE, names.CELL)}
     draws = xr.Dataset(
-        {v: ((TRIAL, PARTICLE, *named.get(v, ())), found[v]) for v in wanted},
+        {v: ((TRIAL, PARTICLE, *dims_of(recipe, v)), found[v]) for v in wanted},
         coords={TRIAL: counts[TRIAL], names.DOSE: labels[names.DOSE]},
     )
     draws = draws.assign_coords({d: x for d, x in labels.items() if d in draws.dims})
     draws[names.DOSE].attrs["units"] = recipe.unit
     tree = xr.DataTree.from_dict({"posterior": draws, "seen": counts})
     tree.attrs.update(attrs)
+    tree.attrs.update(group_attributes(recipe, ()))
     weight = xr.DataArray(found[""], dims=(TRIAL, PARTICLE), coords={TRIAL: counts[TRIAL]})
     verdict = trusted(row["khat"], row["ess"], int(row["particles"][0]))
-    kept = tuple(v for v in recipe.priors if v in wanted)
+    kept = tuple(v for v in parameter_names(recipe.priors) if v in wanted)
     return Weighted(tree, kept, verdict, (), (PARTICLE,), weight=weight, variates=variates)
+
+
+def dims_of(recipe: DoseModel, name: str) -> tuple[str, ...]:
+    """Return the dims of a variable of the model, beyond those of the sample."""
+    if is_mixture(recipe):  # particles do not sample it
+        model = compiled_for(recipe, TrialData.empty(recipe.doses, recipe.unit)).model
+    else:
+        model = program_for(recipe).model
+    return tuple(model.named_vars_to_dims.get(name, ()))
 
 
 def by_nuts(

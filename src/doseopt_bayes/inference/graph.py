@@ -7,6 +7,7 @@ sum of its counts times these, so that one program serves any number of trials a
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,7 +22,8 @@ from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.inference.arrays import by_arrays
 from doseopt_bayes.inference.compiled import KEPT, interpreted
 from doseopt_bayes.inference.fingerprint import fingerprint
-from doseopt_bayes.models.joint import PAIR
+from doseopt_bayes.models.tallied import PAIR, groups_of
+from doseopt_bayes.priors import parameter_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +47,7 @@ class Evaluated:
     log_p
         (n, outcomes): log probability of each outcome, in the order of ``ParticleProgram.outcomes``.
     p
-        Name to (n, dose): the probability of each endpoint.
+        Name to (n, *groups, dose): the probability of each endpoint.
     """
 
     log_prior: np.ndarray
@@ -86,7 +88,8 @@ class ParticleProgram:
     kept: dict[Any, Any] = field(default_factory=dict)  # what callers keep beside it, by their key
 
     def __post_init__(self) -> None:
-        known = {"outcomes", *(f"{e}_only" for e in self.recipe.endpoints)}
+        ends = self.recipe.endpoints
+        known = {"outcomes", *(f"{e}_{kind}" for e in ends for kind in ("only", "together"))}
         strange = [v.name for v in self.model.observed_RVs if v.name not in known]
         strange += [v.name for v in self.model.potentials]
         if strange:
@@ -106,9 +109,25 @@ class ParticleProgram:
         """Endpoints that have outcomes of their own, whatever the cells say."""
         return tuple(e for e in self.recipe.endpoints if not (self.has_cells and e in PAIR))
 
+    @property
+    def together(self) -> tuple[str, ...]:
+        """Endpoints that all groups have in common, and may be known for all of them together."""
+        nodes = {v.name for v in self.model.observed_RVs}
+        return tuple(e for e in self.recipe.endpoints if f"{e}_together" in nodes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the groups and of the doses."""
+        groups = groups_of(self.recipe).values()
+        return (*(len(levels) for levels in groups), len(self.recipe.doses))
+
     @cached_property
     def outcomes(self) -> tuple[tuple[str, str], ...]:
-        """What each column of ``log_p`` is about at each dose, doses slowest: (endpoint, outcome)."""
+        """What each column of ``log_p`` is about: (endpoint, outcome), for each group and dose.
+
+        Groups are slowest, then doses. The columns of `together` follow: event and none, doses
+        slowest, endpoint by endpoint.
+        """
         cells = [(names.CELL, c) for c in names.CELLS] if self.has_cells else []
         return (*cells, *((e, x) for e in self.by_margin for x in ("event", "none")))
 
@@ -118,8 +137,8 @@ class ParticleProgram:
         return tuple((e, x) for e in PAIR for x in ("event", "none")) if self.has_cells else ()
 
     def with_pair(self, log_p: np.ndarray) -> np.ndarray:
-        """Append to ``log_p`` (..., outcomes) the columns of `pair`, sums of the cells, doses slowest."""
-        by_dose = log_p.reshape(*log_p.shape[:-1], -1, len(self.outcomes))
+        """Append to ``log_p`` (..., outcomes) the columns of `pair`, sums of the cells."""
+        by_dose = self.by_dose(log_p).reshape(*log_p.shape[:-1], -1, len(self.outcomes))
         cell = {c: by_dose[..., i] for i, c in enumerate(names.CELLS)}
         found = []
         for a, b in PAIR.values():
@@ -127,6 +146,11 @@ class ParticleProgram:
             found += [np.logaddexp(cell[a], cell[b]), np.logaddexp(*(cell[c] for c in rest))]
         margins = np.stack(found, axis=-1)
         return np.concatenate([log_p, margins.reshape(*log_p.shape[:-1], -1)], axis=-1)
+
+    def by_dose(self, log_p: np.ndarray) -> np.ndarray:
+        """Return (..., *groups, dose, outcome) from the columns of ``log_p``, without `together`."""
+        n = math.prod(self.shape) * len(self.outcomes)
+        return log_p[..., :n].reshape(*log_p.shape[:-1], *self.shape, len(self.outcomes))
 
     @cached_property
     def layout(self) -> Mapping[str, tuple[slice, tuple[int, ...]]]:
@@ -187,7 +211,12 @@ class ParticleProgram:
             margin = p[names.probability(e)]
             logs.append(pt.stack([pt.log(margin), pt.log1p(-margin)], axis=-1))
         total = sum((x.sum() for x in parts), pt.constant(0.0))
-        z, outputs = self._batched([total, pt.concatenate(logs, axis=-1), *(p[e] for e in ends)])
+        log_p = pt.concatenate(logs, axis=-1)
+        if self.together:
+            common = [p[names.probability(e)][(0,) * (len(self.shape) - 1)] for e in self.together]
+            rest = [pt.stack([pt.log(m), pt.log1p(-m)], axis=-1).ravel() for m in common]
+            log_p = pt.concatenate([log_p.ravel(), *rest])
+        z, outputs = self._batched([total, log_p, *(p[e] for e in ends)])
         return by_arrays(z, outputs)
 
     def evaluate(self, z: np.ndarray) -> Evaluated:
@@ -210,17 +239,25 @@ class ParticleProgram:
         return Evaluated(log_prior, log_p.reshape(len(z), -1), dict(zip(ends, p, strict=True)))
 
     @cached_property
+    def derived(self) -> tuple[str, ...]:
+        """Parameters that follow from free ones: the groups' values around their centre."""
+        made = {v.name for v in self.model.deterministics}
+        return tuple(n for n in parameter_names(self.recipe.priors) if n in made)
+
+    @cached_property
     def _natural(self) -> Any:
-        free = self.model.free_RVs
-        z, outputs = self._batched(self.model.replace_rvs_by_values(free))
+        wanted = [*self.model.free_RVs, *(self.model[n] for n in self.derived)]
+        z, outputs = self._batched(self.model.replace_rvs_by_values(wanted))
         return by_arrays(z, outputs)
 
     def natural(self, z: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the free parameters on their own scale: name to (n, ...), from (n, size)."""
-        if not any(self.model.rvs_to_transforms[v] for v in self.model.free_RVs):
+        """Return the parameters on their own scale: name to (n, ...), from (n, size)."""
+        plain = not any(self.model.rvs_to_transforms[v] for v in self.model.free_RVs)
+        if plain and not self.derived:
             return {k: z[:, at].reshape(-1, *shape) for k, (at, shape) in self.layout.items()}
         found = self._natural(np.ascontiguousarray(z, dtype=float))
-        return {v.name: x for v, x in zip(self.model.free_RVs, found, strict=True)}
+        called = [*(v.name for v in self.model.free_RVs), *self.derived]
+        return dict(zip(called, found, strict=True))
 
     def prior(self, n: int, seed: int) -> np.ndarray:
         """Draw `n` particles from the prior, (n, size), unconstrained.

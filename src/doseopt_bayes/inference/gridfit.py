@@ -17,7 +17,7 @@ from doseopt_bayes.inference.gridded import Gridded
 from doseopt_bayes.inference.gridplan import LINE
 from doseopt_bayes.inference.tallies import N_ONLY, checked_counts, counted
 from doseopt_bayes.inference.weighted import PARTICLE, TRIAL
-from doseopt_bayes.models.joint import PAIR
+from doseopt_bayes.models.tallied import PAIR
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence

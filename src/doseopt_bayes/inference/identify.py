@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from doseopt_bayes.inference.heterogeneity import heterogeneity_notes
+from doseopt_bayes.inference.levels import label
 from doseopt_bayes.inference.pareto import pareto_khat
 from doseopt_bayes.inference.patients import patient_program
 from doseopt_bayes.inference.posterior import scalars
 from doseopt_bayes.inference.weighted import Weighted
 from doseopt_bayes.models.er_curve import EFFECT
+from doseopt_bayes.models.er_groups import OneGroup
 from doseopt_bayes.models.er_priors import HillGivenEC50, LogStudentT
-from doseopt_bayes.priors import LogNormal
+from doseopt_bayes.priors import LogNormal, Pooled, Unpooled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.data.exposure import ExposureData
     from doseopt_bayes.inference.posterior import Posterior
     from doseopt_bayes.models.exposure_response import ExposureResponse
+    from doseopt_bayes.priors import Prior
 
 __all__ = ["identify", "log_likelihood", "unidentified_share", "width_ratios"]
 
@@ -52,8 +57,8 @@ def identify(model: ExposureResponse, data: ExposureData, posterior: Posterior) 
         *_left_out(model, rows),
         *_responses(model, rows),
         *_exposures(model, rows),
-        *_bends(model, rows, posterior),
-        *_flat(model, rows, posterior),
+        *_curves(model, rows, posterior),
+        *heterogeneity_notes(model, data, posterior),
         *_prior_driven(model, posterior),
         *_rows(model, data, rows, posterior),
     )
@@ -168,6 +173,22 @@ def _flat(model: ExposureResponse, rows: xr.Dataset, posterior: Posterior) -> li
     return [said]
 
 
+def _curves(model: ExposureResponse, rows: xr.Dataset, posterior: Posterior) -> list[str]:
+    """What the data do not tell of the curve, or of the curve of each group with patients."""
+    if not model.groups:
+        return [*_bends(model, rows, posterior), *_flat(model, rows, posterior)]
+    said = []
+    for labels in itertools.product(*model.groups.values()):
+        at = dict(zip(model.groups, labels, strict=True))
+        here = np.logical_and.reduce([rows[g].to_numpy() == v for g, v in at.items()])
+        if not here.any():
+            continue
+        own, one, post = rows.isel(patient=here), model.at(**at), posterior.at(**at)
+        found = [*_bends(one, own, post), *_flat(one, own, post)]
+        said += [f"{label(at)}: {sentence}" for sentence in found]
+    return said
+
+
 def width_ratios(model: ExposureResponse, posterior: Posterior) -> dict[str, float]:
     """Width of each parameter's 95 % posterior interval over that of its prior.
 
@@ -181,13 +202,22 @@ def width_ratios(model: ExposureResponse, posterior: Posterior) -> dict[str, flo
     for name, prior in model.priors.items():
         fell = model.monotone != "free" and name in (EFFECT, model.shape.size)
         cut = prior.positive() if fell else prior
-        logs = isinstance(prior, LogNormal | LogStudentT | HillGivenEC50)
+        logs = _on_log_scale(prior)
         before = np.array([cut.quantile(q) for q in (0.025, 0.975)])
-        for label, x in scalars(posterior.draws, [name], posterior.sample_dims).items():
+        for title, x in scalars(posterior.draws, [name], posterior.sample_dims).items():
             after = np.array([float(posterior.quantile(x, q)) for q in (0.025, 0.975)])
             ends = [np.log(e) if logs else e for e in (after, before)]
-            found[label] = float(np.ptp(ends[0]) / np.ptp(ends[1]))
+            found[title] = float(np.ptp(ends[0]) / np.ptp(ends[1]))
     return found
+
+
+def _on_log_scale(prior: Prior) -> bool:
+    if isinstance(prior, OneGroup):
+        return _on_log_scale(prior.whole)
+    if isinstance(prior, Unpooled):
+        return _on_log_scale(prior.prior)
+    logs = isinstance(prior, LogNormal | LogStudentT | HillGivenEC50)
+    return logs or (isinstance(prior, Pooled) and prior.is_log)
 
 
 def _prior_driven(model: ExposureResponse, posterior: Posterior) -> list[str]:

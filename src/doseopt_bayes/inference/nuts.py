@@ -15,11 +15,14 @@ from doseopt_bayes.errors import DoseOptError, did_you_mean
 from doseopt_bayes.inference.checks import diagnose
 from doseopt_bayes.inference.compiled import Compiled, compiled_for, strict_floats
 from doseopt_bayes.inference.fingerprint import fingerprint
+from doseopt_bayes.inference.heterogeneity import group_attributes, heterogeneity_notes
 from doseopt_bayes.inference.identify import identify
 from doseopt_bayes.inference.posterior import Posterior, probabilities
 from doseopt_bayes.inference.prior import PRIOR_DRAWS, prior_warnings
 from doseopt_bayes.models.exposure_response import ExposureResponse
 from doseopt_bayes.models.joint_exposure import JointExposureResponse
+from doseopt_bayes.models.tallied import counts_for
+from doseopt_bayes.priors import parameter_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +31,14 @@ if TYPE_CHECKING:
     from doseopt_bayes.data.trial import TrialData
     from doseopt_bayes.models.base import Recipe
 
-__all__ = ["SAMPLERS", "fit", "quantities"]
+__all__ = ["SAMPLERS", "fit", "known_parameters", "quantities"]
 
 CURVES: Final = (ExposureResponse, JointExposureResponse)
 Sampler = Literal["nutpie", "pymc"]
 SAMPLERS: Final[tuple[Sampler, ...]] = ("nutpie", "pymc")
 DRAWS: Final = 2000  # per chain
 MAX_DRAWS: Final = 64_000  # over all chains; beyond it a close call is reported as not resolved
+FEW_GROUPS: Final = 4  # up to so many, a fit of curves by group diverges at larger steps
 STEPS: Final = (0.9, 0.95, 0.99)  # target acceptance of the fit and of its two refits
 PACKAGES: Final = ("doseopt-bayes", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
 
@@ -97,7 +101,8 @@ def fit(
     # the curve's parameters stay correlated: adapting to that gives several times the ESS
     metric = "low_rank" if isinstance(model, CURVES) else "diag"
     run = _sampler(compiled, sampler, metric, tune=tune, chains=chains, seed=int(seed))
-    step, length = 0, draws
+    step = _first_step(model)
+    length = draws
     while True:
         raw = run(length, STEPS[step])
         posterior = _posterior(raw, model, compiled.model, data)
@@ -127,9 +132,17 @@ def fit(
         sampler=sampler, seed=int(seed), tune=tune, chains=chains, draws=length,
         target_accept=STEPS[step], model=str(model), model_fingerprint=fingerprint(compiled.model),
         data_source=data.source, data_sha256=data.sha256,
+        **group_attributes(model, data.notes),
         **{f"version_{p.replace('-', '_')}": metadata.version(p) for p in PACKAGES},
     )  # fmt: skip
     return replace(posterior, notes=tuple(notes))
+
+
+def _first_step(model: Recipe) -> int:
+    """Start curves of groups with short steps: the spread between few groups bends the posterior."""
+    groups = model.groups if isinstance(model, ExposureResponse) else {}
+    few = [g for g, levels in groups.items() if len(levels) <= FEW_GROUPS]
+    return 2 if few else int(bool(groups))
 
 
 def _apart(model: Recipe, data: Any) -> list[str]:
@@ -156,7 +169,7 @@ def _findings(model: Recipe, data: Any, posterior: Posterior) -> tuple[str, ...]
         return tuple(found)
     if isinstance(model, ExposureResponse):
         return identify(model, data, posterior)
-    return prior_warnings(posterior.tree)
+    return (*prior_warnings(posterior.tree), *heterogeneity_notes(model, data, posterior))
 
 
 def _sampler(
@@ -186,7 +199,16 @@ def _sampler(
 
 def quantities(recipe: Recipe, draws: xr.Dataset) -> tuple[str, ...]:
     """Return what the gate looks at: every free parameter, and the probability of every endpoint."""
-    return tuple(dict.fromkeys([*recipe.priors, *probabilities(draws)]))
+    return tuple(dict.fromkeys([*known_parameters(recipe, draws), *probabilities(draws)]))
+
+
+def known_parameters(recipe: Recipe, draws: xr.Dataset) -> tuple[str, ...]:
+    """Return the parameters with a prior, those of a hierarchy included, as the draws have them."""
+    found = []
+    for name in parameter_names(recipe.priors):
+        either = [name] if name in draws else [f"{name}_exchangeable", f"{name}_apart"]
+        found += either
+    return tuple(found)
 
 
 def _posterior(raw: xr.DataTree, recipe: Recipe, model: Any, data: Any) -> Posterior:
@@ -200,8 +222,9 @@ def _posterior(raw: xr.DataTree, recipe: Recipe, model: Any, data: Any) -> Poste
     else:
         draws[names.DOSE].attrs["units"] = recipe.unit
         # the data's doses may differ from the model's in the last bits, and labels must align
-        seen = data.counts.assign_coords({names.DOSE: draws[names.DOSE]})
-    parameters = tuple(recipe.priors)
+        counts = counts_for(recipe, data)  # type: ignore[arg-type]  # a curve has been dealt with
+        seen = counts.assign_coords({names.DOSE: draws[names.DOSE]})
+    parameters = known_parameters(recipe, draws)
     diagnostics = diagnose(draws, stats, quantities(recipe, draws))
     tree = xr.DataTree.from_dict({"posterior": draws, "sample_stats": stats, "seen": seen})
     return Posterior(tree, parameters, diagnostics)

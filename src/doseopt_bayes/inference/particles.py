@@ -17,6 +17,7 @@ from doseopt_bayes.inference.graph import Evaluated
 from doseopt_bayes.inference.pareto import pareto_khat
 from doseopt_bayes.inference.proposal import SplitT, StandardT, matched, standard_t
 from doseopt_bayes.inference.variates import Variates, variates_of
+from doseopt_bayes.models.tallied import groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Counted", "Weighed", "modes", "shared_variates", "weigh", "weigh_at"]
 
 DEFENSIVE: Final = 0.2  # share of the particles drawn from the prior, which bounds every weight
+# pilots, and which part of the particles each has: a hierarchy has more parameters, and bent ones; with
+# these the gate passes in 59 of 60 trials of EffTox in 2 to 6 groups that failed in up to 12 of 20
+GROUPED: Final = (3, 2)
 PILOT: Final = 256  # particles that find out where the posterior lies; not used again
 KEPT: Final = 12  # sets of common particles kept beside a program
 STARTS: Final = 512  # prior particles among which the climb to the mode starts
@@ -70,7 +74,7 @@ class Weighed:
     z
         (trial, particle, size): unconstrained parameters.
     p
-        Name to (trial, particle, dose): probability of each endpoint.
+        Name to (trial, particle, *groups, dose): probability of each endpoint.
     weight
         (trial, particle): sum 1 over particles.
     khat, ess
@@ -109,7 +113,8 @@ def weigh(program: ParticleProgram, counted: Counted, *, seed: int, particles: i
     seed
         Of the particles, which are common to all trials before they are moved and scaled.
     particles
-        Particles of each posterior; a quarter as many are used up by a pilot.
+        Particles of each posterior; a quarter as many are used up by a pilot, one and a half times as
+        many by three pilots where groups of patients differ.
 
     Notes
     -----
@@ -133,9 +138,12 @@ def weigh_at(
 ) -> Weighed:
     """Do what :func:`weigh` does from where :func:`modes` found each posterior."""
     at_mode = SplitT(mode, np.linalg.cholesky(spread), np.ones((len(mode), 2, program.size)))
-    pilot = _common(program, seed, max(PILOT, particles // 4), stream=1)
-    first = _importance(program, counted, pilot, at_mode)
-    proposal = matched(first.z, first.weight, first.ess, mode, spread)
+    rounds, share = GROUPED if groups_of(program.recipe) else (1, 4)
+    proposal = at_mode
+    for k in range(rounds):
+        pilot = _common(program, seed, max(PILOT, particles // share), stream=1 + 10 * k)
+        first = _importance(program, counted, pilot, proposal)
+        proposal = matched(first.z, first.weight, first.ess, mode, spread)
     return _importance(program, counted, _common(program, seed, particles, stream=2), proposal)
 
 
@@ -169,8 +177,8 @@ def _evaluate(program: ParticleProgram, z: np.ndarray, *, pair: bool) -> Evaluat
         np.concatenate([e.log_prior for e in parts]).reshape(head),
         log_p.reshape(*head, log_p.shape[1]),
         {
-            name: np.concatenate([e.p[name] for e in parts]).reshape(*head, -1)
-            for name in parts[0].p
+            name: np.concatenate([e.p[name] for e in parts]).reshape(*head, *x.shape[1:])
+            for name, x in parts[0].p.items()
         },
     )
 
@@ -255,7 +263,7 @@ def _importance(
     weight /= weight.sum(axis=1, keepdims=True)
     p = {}
     for name, x in said.p.items():
-        p[name] = np.empty((*shape, x.shape[-1]))
+        p[name] = np.empty((*shape, *x.shape[2:]))
         p[name][:, :n], p[name][:, n:] = x, common.said.p[name]
     ess = 1 / (weight[:, None] @ weight[..., None])[:, 0, 0]
     return Weighed(z, p, weight, pareto_khat(weight), ess)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import arviz_stats as azs
 import numpy as np
@@ -14,9 +14,10 @@ from arviz_stats.base import array_stats
 
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
+from doseopt_bayes.inference.levels import WORST_ESS, groupings, one_level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from doseopt_bayes.inference.checks import Diagnostics
 
@@ -39,14 +40,25 @@ def scalars(
 ) -> dict[str, xr.DataArray]:
     """Return the draws of every number; an element of a vector is called ``name[label, ...]``."""
     flat: dict[str, xr.DataArray] = {}
-    for name in variables:
-        rest = [d for d in draws[name].dims if d not in sample_dims]
-        for label in itertools.product(*(draws[name][d].to_numpy() for d in rest)):
-            said = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in label)
-            title = f"{name}[{said}]" if rest else name
-            at = dict(zip(rest, label, strict=True))
-            flat[title] = draws[name].sel(at).reset_coords(drop=True).rename(title)
+    for title, name, at in _elements(draws, variables, sample_dims):
+        flat[title] = draws[name].sel(at).reset_coords(drop=True).rename(title)
     return flat
+
+
+def _elements(
+    draws: xr.Dataset, variables: Iterable[str], sample_dims: Sequence[str]
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield title, variable and labels of every number."""
+    for name in variables:
+        rest = [str(d) for d in draws[name].dims if d not in sample_dims]
+        for label in itertools.product(*(draws[name][d].to_numpy() for d in rest)):
+            at = dict(zip(rest, label, strict=True))
+            yield _title(name, at), name, at
+
+
+def _title(name: str, at: Mapping[str, Any]) -> str:
+    said = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in at.values())
+    return f"{name}[{said}]" if at else name
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +105,11 @@ class Posterior:
 
     @cached_property
     def min_ess(self) -> float:
-        """Smallest bulk effective sample size of the free parameters."""
-        ess = azs.ess(self.draws[list(self.parameters)], sample_dims=list(self.sample_dims))
+        """Smallest bulk effective sample size of the free parameters; without any, of the p_*."""
+        if WORST_ESS in self.tree.attrs:  # a part is known no better than the fit that it is of
+            return float(self.tree.attrs[WORST_ESS])
+        read = list(self.parameters or probabilities(self.draws) or map(str, self.draws.data_vars))
+        ess = azs.ess(self.draws[read], sample_dims=list(self.sample_dims))
         return max(1.0, min(float(v.min()) for v in ess.data_vars.values()))
 
     def __getitem__(self, name: str) -> xr.DataArray:
@@ -209,6 +224,44 @@ class Posterior:
     def some(self, at: np.ndarray) -> Posterior:
         """Return the posteriors at some positions of the dim trial, where there is one."""
         raise TypeError(f"{type(self).__name__} has no dim trial")
+
+    @property
+    def groupings(self) -> tuple[str, ...]:
+        """Groupings of patients, such as ``"subgroup"``, that the probabilities lie over."""
+        return groupings(self.tree)
+
+    def at(self, **levels: str) -> Self:
+        """Return the posterior of one level of a grouping, without that dim in any group of the tree.
+
+        Parameters
+        ----------
+        **levels
+            Grouping to level, for example ``post.at(subgroup="mBCC")``. Groupings that are not named
+            stay.
+
+        Returns
+        -------
+        Posterior
+            Of the same kind, with the same draws, notes and verdict of the gate, which judged the whole
+            fit; its table keeps this level's quantities, under the names that they now have.
+
+        Raises
+        ------
+        DoseOptError
+            On an unknown grouping or level.
+        """
+        tree = one_level(self.tree, levels)
+        tree.attrs[WORST_ESS] = self.min_ess
+        table, kept = self.diagnostics.table, {}
+        if "quantity" in table.dims:
+            draws = self.tree["posterior"].to_dataset()
+            known = set(table["quantity"].to_numpy().tolist())
+            for title, name, at in _elements(draws, map(str, draws.data_vars), self.sample_dims):
+                # a label equal to that of a dim that the number does not have is this level's too
+                if title in known and all(at.get(d, v) == v for d, v in levels.items()):
+                    kept[title] = _title(name, {d: v for d, v in at.items() if d not in levels})
+            table = table.sel(quantity=list(kept)).assign_coords(quantity=list(kept.values()))
+        return replace(self, tree=tree, diagnostics=replace(self.diagnostics, table=table))
 
     def check(self) -> Diagnostics:
         """Verdict of the diagnostics gate, printable."""

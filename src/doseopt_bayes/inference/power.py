@@ -12,6 +12,8 @@ import xarray as xr
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.inference.compiled import strict_floats
 from doseopt_bayes.inference.fingerprint import refuse_another
+from doseopt_bayes.models.exnex import SELECTOR
+from doseopt_bayes.priors import Pooled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +43,10 @@ def log_densities(post: Posterior, model: DoseModel, data: TrialData) -> xr.Data
     -------
     xarray.Dataset
         ``prior`` and ``likelihood`` over the sample dims, natural logarithms. The prior is the joint
-        density of all free parameters on their own scale, without the Jacobian of any transform; the
-        likelihood is the sum over all observed nodes.
+        density of the free parameters on their own scale, without the Jacobian of any transform; of a
+        hierarchy it is that of centres and standard deviations between groups, as the groups' distances
+        from their centre are no prior that somebody stated. The likelihood is the sum over all observed
+        nodes.
 
     Raises
     ------
@@ -75,9 +79,19 @@ def log_densities(post: Posterior, model: DoseModel, data: TrialData) -> xr.Data
         "sample_dims": list(post.sample_dims),
     }  # fmt: skip
     with strict_floats():
-        prior = compute_log_prior(tree, **settings)
+        prior = compute_log_prior(tree, var_names=_stated(model, free), **settings)
         likelihood = compute_log_likelihood(tree, **settings)
     return xr.Dataset({"prior": _total(post, prior), "likelihood": _total(post, likelihood)})
+
+
+def _stated(model: DoseModel, free: Sequence[str]) -> list[str]:
+    """Return the free parameters whose prior is stated: neither distances from a centre nor choosers."""
+    priors = getattr(model, "priors", {})  # of a model that is not ours all are
+    over = [n for n, p in priors.items() if isinstance(p, Pooled)]
+    inside = {SELECTOR, *(f"{n}_offset" for n in over), *(f"{n}_mean_offset" for n in over)}
+    # centred groups are themselves such distances
+    inside |= {n for n in over if priors[n].centred}
+    return [n for n in free if n not in inside]
 
 
 def _total(post: Posterior, group: xr.Dataset) -> xr.DataArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from doseopt_bayes import names
 from doseopt_bayes.inference.compiled import compiled_for
 from doseopt_bayes.inference.posterior import probabilities
+from doseopt_bayes.models.exnex import MIXTURE, mixture_totals
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -67,18 +69,20 @@ def prior_table(tree: xr.DataTree) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row per variable and dose: median, equal-tailed 95 % interval, and the share of prior mass
-        outside 0.01 to 0.99.
+        A row per variable, group (a column for each grouping) and dose: median, equal-tailed 95 %
+        interval, and the share of prior mass outside 0.01 to 0.99.
     """
     prior = tree["prior"].to_dataset()
     rows = []
     for name in probabilities(prior):
-        for dose in prior[names.DOSE].to_numpy():
-            p = prior[name].sel({names.DOSE: dose}).to_numpy().ravel()
+        over = [str(d) for d in prior[name].dims if d not in (names.CHAIN, names.DRAW, names.DOSE)]
+        for *group, dose in itertools.product(*(prior[d].to_numpy() for d in (*over, names.DOSE))):
+            at = dict(zip(over, map(str, group), strict=True))
+            p = prior[name].sel({**at, names.DOSE: dose}).to_numpy().ravel()
             low, median, high = np.quantile(p, [0.025, 0.5, 0.975])
             outside = float(np.mean((p < 0.01) | (p > 0.99)))
             rows.append(
-                {"variable": name, "dose": float(dose), "median": median, "low_95": low,
+                {"variable": name, **at, "dose": float(dose), "median": median, "low_95": low,
                  "high_95": high, "outside_0.01_0.99": outside}
             )  # fmt: skip
     return pd.DataFrame(rows)
@@ -99,11 +103,13 @@ def prior_warnings(tree: xr.DataTree) -> tuple[str, ...]:
         under the prior predictive distribution. Exchanged outcome columns usually show here.
     """
     table = prior_table(tree)
-    wide = table[table["outside_0.01_0.99"] > EXTREME]
+    wide = table[table["outside_0.01_0.99"] > EXTREME].to_dict("records")
+    over = table.columns[1 : list(table.columns).index("dose")]
     said = [
-        f"prior of {row.variable} at dose {row.dose:g}: {row[6]:.0%} of its mass lies outside "
-        f"0.01 to 0.99 (median {row.median:.2g})"
-        for row in wide.itertuples()
+        f"prior of {row['variable']} {''.join(f'in {row[g]} ' for g in over)}at dose {row['dose']:g}: "
+        f"{row['outside_0.01_0.99']:.0%} of its mass lies outside 0.01 to 0.99 (median "
+        f"{row['median']:.2g})"
+        for row in wide
     ]
     falls = _tox_falls(tree["prior"].to_dataset())
     if falls > FALLS:
@@ -132,21 +138,27 @@ def _tox_falls(draws: xr.Dataset) -> float:
     if names.P_TOX not in draws:
         return 0.0
     p_tox = draws[names.P_TOX].sortby(names.DOSE)
-    return float((p_tox.isel({names.DOSE: -1}) < p_tox.isel({names.DOSE: 0})).mean())
+    falls = p_tox.isel({names.DOSE: -1}) < p_tox.isel({names.DOSE: 0})
+    return float(falls.mean([names.CHAIN, names.DRAW]).max())  # of the group where it is likeliest
 
 
 def _totals(group: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Add up the events of each endpoint over doses, from cells and from margins."""
+    """Add up the events of each endpoint over doses and groups, from cells and from margins."""
     inside = {names.TOX: ["T", "B"], names.EFF: ["E", "B"]}
-    found = {}
-    for node in group.data_vars:
-        if not str(node).endswith("_only"):
+    found: dict[str, xr.DataArray] = {}
+    if MIXTURE in group:
+        return mixture_totals(group[MIXTURE])
+    for node in map(str, group.data_vars):
+        endpoint = node.removesuffix("_only").removesuffix("_together")
+        if endpoint == node:
             continue
-        endpoint = str(node).removesuffix("_only")
-        found[endpoint] = group[node].sum(names.DOSE)
-        if endpoint in inside and "outcomes" in group:  # without cells, the margin holds everyone
-            both = (
-                group["outcomes"].sel({names.CELL: inside[endpoint]}).sum([names.DOSE, names.CELL])
-            )
-            found[endpoint] = found[endpoint] + both
+        found[endpoint] = found.get(endpoint, 0) + _summed(group[node])
+        if node.endswith("_only") and endpoint in inside and "outcomes" in group:
+            # without cells, the margin holds everyone
+            both = group["outcomes"].sel({names.CELL: inside[endpoint]})
+            found[endpoint] = found[endpoint] + _summed(both)
     return found
+
+
+def _summed(x: xr.DataArray) -> xr.DataArray:
+    return x.sum([d for d in x.dims if d not in (names.CHAIN, names.DRAW)])

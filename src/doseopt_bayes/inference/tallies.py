@@ -12,7 +12,7 @@ from doseopt_bayes.data.trial import TrialData
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.inference.particles import Counted
 from doseopt_bayes.inference.weighted import TRIAL
-from doseopt_bayes.models.joint import PAIR, counts_of
+from doseopt_bayes.models.tallied import PAIR, counts_for, counts_of, groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,8 @@ __all__ = ["EVENTS_ONLY", "N_ONLY", "checked_counts", "counted", "stack_trials",
 
 N_ONLY: Final = "n_only"
 EVENTS_ONLY: Final = "events_only"
-READ: Final = (names.N_TREATED, names.CELL_COUNT, N_ONLY, EVENTS_ONLY)
+TOGETHER: Final = (names.N_TOGETHER, names.EVENTS_TOGETHER)
+READ: Final = (names.N_TREATED, names.CELL_COUNT, N_ONLY, EVENTS_ONLY, *TOGETHER)
 
 
 def stack_trials(
@@ -44,9 +45,11 @@ def stack_trials(
     Returns
     -------
     xarray.Dataset
-        Whole numbers: ``n_treated`` (trial, dose); ``cell_count`` (trial, dose, cell), patients with
-        both tox and eff known; ``n_only`` and ``events_only`` (trial, dose, endpoint), the patients of
-        each endpoint who are not in the cells, and those of them with the event.
+        Whole numbers: ``n_treated`` (trial, *groups, dose); ``cell_count`` (trial, *groups, dose,
+        cell), patients with both tox and eff known; ``n_only`` and ``events_only`` (trial, *groups,
+        dose, endpoint), the patients of each endpoint who are not in the cells, and those of them with
+        the event. With groups also ``n_together`` and ``events_together`` (trial, dose, endpoint), of
+        outcomes known for all groups together only.
 
     Raises
     ------
@@ -65,22 +68,25 @@ def stack_trials(
     if not trials:
         raise DoseOptError("no trials to stack", hint="give at least one TrialData")
     read = [counts_of(recipe, data) for data in trials]
-    only = np.array(
-        [[c.only[e] for e in recipe.endpoints] for c in read]
-    )  # trial, endpoint, 2, dose
-    by_end = (TRIAL, names.DOSE, names.ENDPOINT)
+    groups = groups_of(recipe)
+    lead = (TRIAL, *groups, names.DOSE)
+    only = np.array([[c.only[e] for e in recipe.endpoints] for c in read])  # trial, end, 2, ...
+    treated = [counts_for(recipe, data)[names.N_TREATED] for data in trials]
+    columns = {
+        names.N_TREATED: (lead, np.stack([x.transpose(*lead[1:]).to_numpy() for x in treated])),
+        names.CELL_COUNT: ((*lead, names.CELL), np.stack([c.cells for c in read])),
+        N_ONLY: ((*lead, names.ENDPOINT), np.moveaxis(only[:, :, 0], 1, -1)),
+        EVENTS_ONLY: ((*lead, names.ENDPOINT), np.moveaxis(only[:, :, 1], 1, -1)),
+    }
+    if groups:
+        both = np.array([[c.together[e] for e in recipe.endpoints] for c in read])
+        for i, name in enumerate(TOGETHER):
+            columns[name] = ((TRIAL, names.DOSE, names.ENDPOINT), both[:, :, i].swapaxes(1, 2))
     return xr.Dataset(
-        {
-            names.N_TREATED: (
-                (TRIAL, names.DOSE),
-                np.stack([data.counts[names.N_TREATED].to_numpy() for data in trials]),
-            ),
-            names.CELL_COUNT: ((*by_end[:2], names.CELL), np.stack([c.cells for c in read])),
-            N_ONLY: (by_end, only[:, :, 0].swapaxes(1, 2)),
-            EVENTS_ONLY: (by_end, only[:, :, 1].swapaxes(1, 2)),
-        },
+        columns,
         coords={
             TRIAL: list(range(len(trials))) if labels is None else list(labels),
+            **{g: list(levels) for g, levels in groups.items()},
             names.DOSE: list(recipe.doses),
             names.CELL: list(names.CELLS),
             names.ENDPOINT: list(recipe.endpoints),
@@ -102,21 +108,26 @@ def checked_counts(recipe: DoseModel, counts: xr.Dataset) -> xr.Dataset:
             hint="stack_trials() makes them from TrialData",
         )
     frame = counts.assign_coords({names.DOSE: list(recipe.doses)})
-    labels = {TRIAL: frame[TRIAL], names.DOSE: frame[names.DOSE]}
-    blank = {
+    groups = {g: list(levels) for g, levels in groups_of(recipe).items()}
+    ends = {names.ENDPOINT: list(recipe.endpoints)}
+    whole = {TRIAL: frame[TRIAL], names.DOSE: frame[names.DOSE]}
+    labels = {TRIAL: frame[TRIAL], **groups, names.DOSE: frame[names.DOSE]}
+    blank: dict[str, dict[str, Any]] = {
         names.CELL_COUNT: {**labels, names.CELL: list(names.CELLS)},
-        N_ONLY: {**labels, names.ENDPOINT: list(recipe.endpoints)},
-        EVENTS_ONLY: {**labels, names.ENDPOINT: list(recipe.endpoints)},
+        N_ONLY: {**labels, **ends},
+        EVENTS_ONLY: {**labels, **ends},
+        **({name: {**whole, **ends} for name in TOGETHER} if groups else {}),
     }
     found: dict[str, xr.DataArray] = {}
     for name, coords in blank.items():
         if name in frame:
-            last = list(coords)[-1]
-            found[name] = frame[name].reindex({last: coords[last]}, fill_value=0).transpose(*coords)
+            rest = {d: coords[d] for d in coords if d not in (TRIAL, names.DOSE)}
+            found[name] = frame[name].reindex(rest, fill_value=0).transpose(*coords)
         else:
             found[name] = xr.DataArray(0, coords=coords, dims=list(coords))
     if names.N_TREATED in frame:
-        found[names.N_TREATED] = frame[names.N_TREATED].transpose(TRIAL, names.DOSE)
+        treated = frame[names.N_TREATED].reindex(groups, fill_value=0)
+        found[names.N_TREATED] = treated.transpose(*labels)
     else:  # every patient has one outcome of some endpoint at least
         single = found[N_ONLY].max(names.ENDPOINT)
         both = found[names.CELL_COUNT].sum(names.CELL)
@@ -126,7 +137,8 @@ def checked_counts(recipe: DoseModel, counts: xr.Dataset) -> xr.Dataset:
 
 def _faults(recipe: DoseModel, counts: xr.Dataset) -> list[str]:
     """Name everything that is wrong with counts."""
-    if absent := [d for d in (TRIAL, names.DOSE) if d not in counts.dims or d not in counts.coords]:
+    lead = (TRIAL, *groups_of(recipe), names.DOSE)
+    if absent := [d for d in lead if d not in counts.dims or d not in counts.coords]:
         return [f"no labelled dim '{d}'" for d in absent]
     faults = []
     if not _same_doses(counts[names.DOSE].to_numpy(), recipe.doses):
@@ -139,9 +151,12 @@ def _faults(recipe: DoseModel, counts: xr.Dataset) -> list[str]:
         x = counts[name].to_numpy()
         if x.dtype.kind not in "iu" or bool((x < 0).any()):
             faults.append(f"{name} must be whole numbers >= 0")
-    for dim, known in ((names.CELL, names.CELLS), (names.ENDPOINT, recipe.endpoints)):
+    known_labels = {names.CELL: names.CELLS, names.ENDPOINT: recipe.endpoints, **groups_of(recipe)}
+    for dim, known in known_labels.items():
         if any(dim in counts[v].dims for v in present):
             faults += _strange(counts, dim, known)
+    if strange := [v for v in present if set(counts[v].dims) - {*lead, *known_labels}]:
+        faults.append(f"{', '.join(strange)} have dims that the model does not know")
     return [*faults, *_singles(counts)]
 
 
@@ -203,6 +218,13 @@ def counted(program: ParticleProgram, counts: xr.Dataset, *, pair: bool) -> Coun
         found.append(both)
         totals.append(of)
     blocks = [(np.concatenate(x, axis=-1).reshape(trials, -1)) for x in (found, totals)]
+    for endpoint in program.together:
+        of, some = (
+            counts[v].sel({names.ENDPOINT: endpoint}).to_numpy().astype(float) for v in TOGETHER
+        )
+        both = np.stack([some, of - some], axis=-1).reshape(trials, -1)
+        blocks[0] = np.concatenate([blocks[0], both], axis=1)
+        blocks[1] = np.concatenate([blocks[1], np.repeat(of, 2, axis=-1)], axis=1)
     if pair:
         extra = [np.concatenate(x, axis=-1).reshape(trials, -1)
                  for x in zip(*(margins(e) for e in PAIR), strict=True)]  # fmt: skip
@@ -212,7 +234,8 @@ def counted(program: ParticleProgram, counts: xr.Dataset, *, pair: bool) -> Coun
 
 def trial_of(recipe: DoseModel, counts: xr.Dataset) -> TrialData:
     """Return the trial data of one trial, for NUTS, from its checked counts without dim trial."""
-    blank = TrialData.empty(recipe.doses, recipe.unit)
+    groups = groups_of(recipe)
+    blank = TrialData.empty(recipe.doses, recipe.unit, groups=groups)
     cells = counts[names.CELL_COUNT]
     n, events = counts[N_ONLY].copy(), counts[EVENTS_ONLY].copy()
     for endpoint, letters in PAIR.items():
@@ -226,8 +249,9 @@ def trial_of(recipe: DoseModel, counts: xr.Dataset) -> TrialData:
             names.N: n,
             names.EVENTS: events,
             names.CELL_COUNT: cells,
+            **({v: counts[v] for v in TOGETHER} if groups else {}),
         }
     ).reset_coords(drop=True)
     laid[names.DOSE].attrs["units"] = recipe.unit
     return TrialData(recipe.doses, recipe.unit, laid, tuple(recipe.endpoints), blank.disposition,
-                     "counts", "", (), (), None)  # fmt: skip
+                     "counts", "", (), (), None, groups)  # fmt: skip

@@ -112,6 +112,8 @@ class Weighted(Posterior):
 
     def mcse_of_gaps(self, x: xr.DataArray, at: xr.DataArray) -> xr.DataArray:
         """Monte Carlo error of gaps between doses, from the covariance of the weighted means."""
+        if set(x.dims) - {*self.weight.dims, names.DOSE}:  # subgroups beside the doses
+            return super().mcse_of_gaps(x, at)
         flat = x.transpose(*self.weight.dims, names.DOSE)
         return self._gaps(self._covariance(self._scaled(flat)), x, at)
 

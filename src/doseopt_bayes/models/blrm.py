@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
-from doseopt_bayes.models.joint import checked_doses, described, margins_of, observe_margins
-from doseopt_bayes.priors import Normal
+from doseopt_bayes.models.groups import Built, build_parameters, checked_groups, group_words
+from doseopt_bayes.models.joint import checked_doses, coordinates, described, observe_margins
+from doseopt_bayes.models.tallied import margins_of
+from doseopt_bayes.priors import Normal, groupings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +45,10 @@ class BLRM:
         priors must be Normal and not truncated.
     unit
         Unit of the doses, for example ``"mg"``.
+    groups
+        Pre-specified groups of patients, for example ``{"subgroup": ("NSCLC", "CRC")}``. A parameter
+        differs between them when its prior is :class:`~doseopt_bayes.priors.Pooled` or ``Unpooled``
+        over the grouping; pooled ones are correlated by their label ``together``.
 
     Raises
     ------
@@ -75,6 +81,7 @@ class BLRM:
     priors: Mapping[str, Prior]
     correlation: float = 0.0
     unit: str = ""
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     parameters: ClassVar[tuple[str, ...]] = ("log_alpha", "log_beta")
 
@@ -106,8 +113,9 @@ class BLRM:
         if self.correlation and not plain:
             raise DoseOptError(
                 "BLRM: correlated priors must both be Normal and not truncated",
-                hint="correlation = 0, or Normal priors",
+                hint="correlation = 0, or Normal priors; pooled ones are correlated by `together`",
             )
+        object.__setattr__(self, "groups", checked_groups("BLRM", self.groups, self.priors))
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -122,35 +130,36 @@ class BLRM:
     def build(self, data: TrialData) -> pm.Model:
         """Return the PyMC model of these data.
 
-        Registers ``p_tox`` (dose) and the observed node ``tox_only`` (dose), the events among all
-        patients whose toxicity is known.
+        Registers ``p_tox`` (*groups, dose) and the observed node ``tox_only`` (*groups, dose), the
+        events among all patients whose toxicity is known.
         """
         import pymc as pm  # noqa: PLC0415
         import pytensor.tensor as pt  # noqa: PLC0415
 
         counts = margins_of(self, data)
-        with pm.Model(coords={names.DOSE: np.array(self.doses)}) as model:
+        with pm.Model(coords=coordinates(self)) as model:
             x = pm.Data("x", np.log(np.array(self.doses) / self.reference), dims=names.DOSE)
-            log_alpha = self.priors["log_alpha"].build("log_alpha")
-            log_beta = self._log_beta(log_alpha)
-            p = pt.sigmoid(log_alpha + pt.exp(log_beta) * x)
-            p_tox = pm.Deterministic(names.P_TOX, p, dims=names.DOSE)
-            observe_margins(counts, {names.TOX: p_tox})
+            b = self._parameters()
+            p = pt.sigmoid(b.full(b["log_alpha"] + pt.exp(b["log_beta"]) * x))
+            differ = any(map(groupings_of, self.priors.values()))
+            observe_margins(counts, b, {names.TOX: p}, (names.TOX,) * differ)
         return model
 
-    def _log_beta(self, log_alpha: object) -> object:
-        """Register log_beta, given log_alpha where they are correlated."""
+    def _parameters(self) -> Built:
+        """Register both parameters, log_beta given log_alpha where they are correlated."""
         import pymc as pm  # noqa: PLC0415
 
-        first, second = (self.priors[name] for name in self.parameters)
         if not self.correlation:
-            return second.build("log_beta")
+            return build_parameters(self.priors, self.groups)
+        first, second = (self.priors[name] for name in self.parameters)
         assert isinstance(first, Normal)  # noqa: S101  (checked when the recipe was made)
         assert isinstance(second, Normal)  # noqa: S101
         slope = self.correlation * second.sd / first.sd
         rest = second.sd * math.sqrt(1 - self.correlation**2)
-        mean = second.mean + slope * (log_alpha - first.mean)  # type: ignore[operator]
-        return pm.Normal("log_beta", mu=mean, sigma=rest)
+        log_alpha = first.build("log_alpha")
+        mean = second.mean + slope * (log_alpha - first.mean)
+        log_beta = pm.Normal("log_beta", mu=mean, sigma=rest)
+        return Built({"log_alpha": log_alpha, "log_beta": log_beta}, self.groups)
 
     def words(self) -> tuple[str, ...]:
         """Return the model's equations and choices, a sentence each."""
@@ -164,6 +173,7 @@ class BLRM:
             f"logit p_tox = log_alpha + exp(log_beta) * log(dose / {reference})",
             "toxicity cannot fall with dose",
             together,
+            *group_words(self.groups, self.priors),
         )
 
     def __str__(self) -> str:

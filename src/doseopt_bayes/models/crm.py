@@ -11,7 +11,9 @@ import numpy as np
 
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
-from doseopt_bayes.models.joint import checked_doses, described, margins_of, observe_margins
+from doseopt_bayes.models.groups import Built
+from doseopt_bayes.models.joint import checked_doses, coordinates, described, observe_margins
+from doseopt_bayes.models.tallied import margins_of
 from doseopt_bayes.priors import Normal, Prior
 
 if TYPE_CHECKING:
@@ -150,12 +152,12 @@ class CRM:
         import pytensor.tensor as pt  # noqa: PLC0415
 
         counts = margins_of(self, data)
-        with pm.Model(coords={names.DOSE: np.array(self.doses)}) as model:
+        with pm.Model(coords=coordinates(self)) as model:
             x = pm.Data("x", np.array(self.x), dims=names.DOSE)
-            bent = pt.exp(self.prior.build(BETA)) * x
+            beta = self.prior.build(BETA)
+            bent = pt.exp(beta) * x
             p = pt.exp(bent) if self.link == "power" else pt.sigmoid(self.intercept + bent)
-            p_tox = pm.Deterministic(names.P_TOX, p, dims=names.DOSE)
-            observe_margins(counts, {names.TOX: p_tox})
+            observe_margins(counts, Built({BETA: beta}, {}), {names.TOX: p})
         return model
 
     def words(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -10,14 +10,16 @@ import numpy as np
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
 from doseopt_bayes.models.association import COPULA_WORDS, COPULAS
+from doseopt_bayes.models.groups import build_parameters, checked_groups, group_words
 from doseopt_bayes.models.joint import (
     checked_doses,
     checked_others,
     coordinates,
-    counts_of,
     described,
     observe,
 )
+from doseopt_bayes.models.tallied import counts_of
+from doseopt_bayes.priors import groupings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,12 +54,17 @@ class EffTox:
     others
         Names of further binary endpoints, for example ``("discontinuation",)``: a logistic curve
         each, independent of the pair and of each other given the dose.
+    groups
+        Pre-specified groups of patients, for example ``{"subgroup": ("laBCC", "mBCC")}``. A parameter
+        differs between them when its prior is :class:`~doseopt_bayes.priors.Pooled` or ``Unpooled``
+        over the grouping; any other is one number for all. Every probability then lies over the
+        groups too.
 
     Raises
     ------
     DoseOptError
-        On doses that have no logarithm or are repeated, an unknown copula, names that cannot be, and
-        on missing or unknown priors.
+        On doses that have no logarithm or are repeated, an unknown copula, names that cannot be, on
+        missing or unknown priors, and on priors over groups that the model does not have.
 
     Notes
     -----
@@ -91,6 +98,7 @@ class EffTox:
     monotone_tox: bool = False
     copula: Literal["gumbel_morgenstern", "gaussian"] = "gumbel_morgenstern"
     others: tuple[str, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     parameters: ClassVar[tuple[str, ...]] = (
         "tox_intercept",
@@ -129,6 +137,7 @@ class EffTox:
         if self.monotone_tox:
             priors["tox_slope"] = priors["tox_slope"].positive()
         object.__setattr__(self, "priors", priors)
+        object.__setattr__(self, "groups", checked_groups("EffTox", self.groups, priors))
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -143,9 +152,9 @@ class EffTox:
     def build(self, data: TrialData) -> pm.Model:
         """Return the PyMC model of these data.
 
-        Registers ``p_cell`` (dose, cell), ``p_tox``, ``p_eff`` and ``p_`` of each further endpoint
-        (dose), and the observed nodes ``outcomes`` (dose, cell) and ``tox_only``, ``eff_only`` ...
-        (dose), all from those probabilities.
+        Registers ``p_cell`` (*groups, dose, cell), ``p_tox``, ``p_eff`` and ``p_`` of each further
+        endpoint (*groups, dose), and the observed nodes ``outcomes`` (*groups, dose, cell) and
+        ``tox_only``, ``eff_only`` ... (*groups, dose), all from those probabilities.
         """
         import pymc as pm  # noqa: PLC0415
         import pytensor.tensor as pt  # noqa: PLC0415
@@ -154,20 +163,26 @@ class EffTox:
         with pm.Model(coords=coordinates(self)) as model:
             log_dose = np.log(np.array(self.doses))
             x = pm.Data("x", log_dose - log_dose.mean(), dims=names.DOSE)
-            b = {name: prior.build(name) for name, prior in self.priors.items()}
+            b = build_parameters(self.priors, self.groups)
 
             logit = {e: b[f"{e}_intercept"] + b[f"{e}_slope"] * x for e in self.endpoints}
             for e in self.endpoints:
                 if f"{e}_curvature" in b:
                     logit[e] = logit[e] + b[f"{e}_curvature"] * x**2
+            logit = {e: b.full(y) for e, y in logit.items()}
             cells = COPULAS[self.copula](logit[names.TOX], logit[names.EFF], b["association"])
-            p_cell = pm.Deterministic(names.P_CELL, cells, dims=(names.DOSE, names.CELL))
-            others = {
-                e: pm.Deterministic(names.probability(e), pt.sigmoid(logit[e]), dims=names.DOSE)
-                for e in self.others
-            }
-            observe(counts, p_cell, others)
+            others = {e: pt.sigmoid(logit[e]) for e in self.others}
+            observe(counts, b, cells, others, self._differ())
         return model
+
+    def _differ(self) -> tuple[str, ...]:
+        """Endpoints that are not the same in all groups."""
+        curves = ("intercept", "slope", "curvature")
+        return tuple(
+            e
+            for e in self.endpoints
+            if any(groupings_of(self.priors[p]) for c in curves if (p := f"{e}_{c}") in self.priors)
+        )
 
     def words(self) -> tuple[str, ...]:
         """Return the model's equations, links and choices, a sentence each."""
@@ -183,6 +198,7 @@ class EffTox:
             *(self._curve(e) for e in self.others),
             f"association: {COPULA_WORDS[self.copula]}",
             slope,
+            *group_words(self.groups, self.priors),
         )
 
     def _curve(self, endpoint: str) -> str:

@@ -7,13 +7,13 @@ import re
 from typing import TYPE_CHECKING
 
 from doseopt_bayes.errors import DoseOptError, did_you_mean
-from doseopt_bayes.models.er_curve import E0, LEVEL
+from doseopt_bayes.models.er_curve import E0, EFFECT, LEVEL
 
 if TYPE_CHECKING:
     from doseopt_bayes.models.er_curve import CovariateEffect
     from doseopt_bayes.models.exposure_response import ExposureResponse
 
-__all__ = ["check_covariate", "check_reference"]
+__all__ = ["check_covariate", "check_priors", "check_reference"]
 
 
 def check_reference(recipe: ExposureResponse) -> None:
@@ -48,3 +48,22 @@ def check_covariate(recipe: ExposureResponse, one: CovariateEffect) -> None:
         raise DoseOptError(
             f"{recipe.title}: '{one.name}' cannot name a covariate effect, or is there twice"
         )
+
+
+def check_priors(recipe: ExposureResponse) -> None:
+    """Refuse priors of what the recipe lacks, and parameters without one; put them in order."""
+    needed = recipe.parameters
+    other = [LEVEL, EFFECT, E0, recipe.shape.size]
+    for name in recipe.priors:
+        if name not in needed:
+            raise DoseOptError(
+                f"{recipe.title} has no parameter '{name}'",
+                hint=did_you_mean(name, [*needed, *other]),
+            )
+    missing = [name for name in needed if name not in recipe.priors]
+    if missing:
+        raise DoseOptError(
+            f"{recipe.title}: no prior for {', '.join(missing)}",
+            hint="every parameter needs a proper prior",
+        )
+    object.__setattr__(recipe, "priors", {name: recipe.priors[name] for name in needed})

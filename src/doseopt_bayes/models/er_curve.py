@@ -17,15 +17,24 @@ import numpy as np
 
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.models.shapes import BetaShape
-from doseopt_bayes.priors import HalfNormal, Normal, StudentT
+from doseopt_bayes.priors import HalfNormal, Normal, StudentT, groupings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from doseopt_bayes.models.shapes import Shape
     from doseopt_bayes.priors import Prior
 
-__all__ = ["E0", "EFFECT", "LEVEL", "CovariateEffect", "Monotone", "curve_parameters", "sampled_by"]
+__all__ = [
+    "E0",
+    "EFFECT",
+    "LEVEL",
+    "CovariateEffect",
+    "Monotone",
+    "aligned",
+    "curve_parameters",
+    "sampled_by",
+]
 
 Monotone = Literal["free", "rising", "falling"]
 E0: Final = "e0"
@@ -103,10 +112,14 @@ def sampled_by(
     -------
     str
         ``"stated"``: priors are on `level` and `effect`. ``"moved"``: priors on `e0` and the size,
-        sampled by level and effect. ``"raw"``: sampled as `e0` and the size.
+        sampled by level and effect. ``"raw"``: sampled as `e0` and the size, as any of them that
+        differs between groups is.
     """
     if LEVEL in priors:
         return "stated"
+    curve = (E0, shape.size, *shape.bends, *shape.free)
+    if any(groupings_of(priors[name]) for name in curve if name in priors):
+        return "raw"
     size, e0 = priors.get(shape.size), priors.get(E0)
     movable = isinstance(e0, Normal | StudentT) and e0.lower is None
     scalable = (isinstance(size, Normal | StudentT) and size.lower in (None, 0)) or isinstance(
@@ -122,6 +135,7 @@ def curve_parameters(
     priors: Mapping[str, Prior],
     reference: tuple[float, float] | None,
     monotone: Monotone,
+    groups: Sequence[str] = (),
 ) -> dict[str, Tensor]:
     """Register the parameters of a curve in the open PyMC model.
 
@@ -135,35 +149,65 @@ def curve_parameters(
         The two exposures, ascending; ``None`` samples `e0` and the size themselves.
     monotone
         Whether the curve may only rise, or only fall.
+    groups
+        Groupings that parameters may lie over, whose levels are coordinates of the model.
 
     Returns
     -------
     dict
-        ``e0``, the size and everything else that the shape reads, by name; all are registered.
+        ``e0``, the size and everything else that the shape reads, by name; all are registered. With
+        `groups` each has an axis for every grouping, of length 1 where it does not differ.
     """
-    import pymc as pm  # noqa: PLC0415
 
-    p = {name: priors[name].build(name) for name in (*shape.bends, *shape.free)}
+    def over(name: str, x: Tensor) -> Tensor:
+        return aligned(x, groupings_of(priors[name]), groups)
+
+    p = {name: over(name, priors[name].build(name)) for name in (*shape.bends, *shape.free)}
     how = sampled_by(shape, priors, reference)
     if how == "raw":
-        p[shape.size] = _directed(priors[shape.size], shape.size, monotone)
-        p[E0] = priors[E0].build(E0)
+        p[shape.size] = over(shape.size, _directed(priors[shape.size], shape.size, monotone))
+        p[E0] = over(E0, priors[E0].build(E0))
         return p
     low, high = reference or (0.0, 0.0)
     at_low = shape.gain(low, p) if low > 0 else 0.0
     rise = shape.gain(high, p) - at_low
     bow_low, bow = shape.bow(low, p), shape.bow(high, p) - shape.bow(low, p)
     if how == "stated":
-        change = _directed(priors[EFFECT], EFFECT, monotone)
-        level = priors[LEVEL].build(LEVEL)
+        change = over(EFFECT, _directed(priors[EFFECT], EFFECT, monotone))
+        level = over(LEVEL, priors[LEVEL].build(LEVEL))
     else:
         change = _directed(priors[shape.size], EFFECT, monotone, scale=rise, shift=bow)
         moved = (change - bow) / rise * at_low + bow_low
         level = _located(priors[E0], LEVEL, 1.0, moved)
-    size = pm.Deterministic(shape.size, (change - bow) / rise)
+    bent = (EFFECT, *shape.bends, *shape.free)
+    size = _follows(shape.size, (change - bow) / rise, bent, priors, groups)
     p[shape.size] = size
-    p[E0] = pm.Deterministic(E0, level - size * at_low - bow_low)
+    p[E0] = _follows(E0, level - size * at_low - bow_low, (LEVEL, *bent), priors, groups)
     return p
+
+
+def aligned(x: Tensor, dims: Sequence[str], groups: Sequence[str]) -> Tensor:
+    """Give a parameter over some groupings an axis for each of `groups`, of length 1 for the others."""
+    if not groups:
+        return x
+    return x.dimshuffle([dims.index(g) if g in dims else "x" for g in groups])
+
+
+def _follows(
+    name: str,
+    x: Tensor,
+    made_of: Sequence[str],
+    priors: Mapping[str, Prior],
+    groups: Sequence[str],
+) -> Tensor:
+    """Register what follows from other parameters, over the groupings that these lie over."""
+    import pymc as pm  # noqa: PLC0415
+
+    dims = [g for g in groups if any(g in groupings_of(priors[n]) for n in made_of if n in priors)]
+    if not groups:
+        return pm.Deterministic(name, x)
+    plain = x[tuple(slice(None) if g in dims else 0 for g in groups)]
+    return aligned(pm.Deterministic(name, plain, dims=tuple(dims) or None), dims, groups)
 
 
 def _directed(
@@ -176,6 +220,11 @@ def _directed(
         return _located(prior, name, scale, shift)
     if monotone == "rising":
         return _located(prior.positive(), name, scale, shift)
+    if groupings_of(prior):
+        raise DoseOptError(
+            f"{name}: a falling curve that differs between groups is not sampled here",
+            hint="monotone='free', or model the absence of the event, which rises",
+        )
     if not isinstance(prior, Normal | StudentT):
         raise DoseOptError(
             f"{name}: a falling curve needs a Normal or Student t prior of {name}, not {prior}"

@@ -92,10 +92,10 @@ class LogStudentT:
 
         # a plain 5.0 is stored in 32 bits, and the constant of the density with it: 3e-8 off
         free = pm.StudentT.dist(nu=np.float64(self.df), mu=0.0, sigma=self.scale)
-        ratio = pm.Truncated(
-            f"log_{name}_ratio", free, lower=math.log(self.low), upper=math.log(self.high)
-        )
-        return pm.Deterministic(name, self.median * pm.math.exp(ratio))
+        ends = {"lower": math.log(self.low), "upper": math.log(self.high)}
+        over = tuple(dims)
+        ratio = pm.Truncated(f"log_{name}_ratio", free, **ends, dims=over or None)
+        return pm.Deterministic(name, self.median * pm.math.exp(ratio), dims=over or None)
 
     def quantile(self, q: float) -> float:
         """Quantile of the prior."""
@@ -163,6 +163,12 @@ class HillGivenEC50:
     def build(self, name: str, dims: Sequence[str] = ()) -> Tensor:
         """Register ``log_<name>`` given the model's ``log_ec50_ratio``, and `name`."""
         import pymc as pm  # noqa: PLC0415
+
+        if dims:
+            raise DoseOptError(
+                f"{name}: a Hill coefficient given EC50 is one number for all groups",
+                hint="give it a prior of its own: LogNormal",
+            )
 
         centre, spread, df = self._given(pm.modelcontext(None)["log_ec50_ratio"])
         low, high = math.log(self.low), math.log(self.high)

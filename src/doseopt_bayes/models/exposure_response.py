@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,19 +11,28 @@ import xarray as xr
 
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
-from doseopt_bayes.models.er_checks import check_covariate, check_reference
+from doseopt_bayes.models.er_checks import check_covariate, check_priors, check_reference
 from doseopt_bayes.models.er_curve import (
     E0,
     EFFECT,
     LEVEL,
     CovariateEffect,
     Monotone,
+    aligned,
     curve_parameters,
     sampled_by,
 )
+from doseopt_bayes.models.er_groups import (
+    check_groups,
+    check_levels,
+    counts_by_dose,
+    group_words,
+    of_patients,
+    one_level,
+)
 from doseopt_bayes.models.joint import described
-from doseopt_bayes.models.response import GroupedResponse, Response
 from doseopt_bayes.models.shapes import Shape, effect
+from doseopt_bayes.priors import groupings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +40,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
     from doseopt_bayes.data.exposure import ExposureData
+    from doseopt_bayes.models.response import Response
     from doseopt_bayes.priors import Prior
 
 __all__ = ["CovariateEffect", "ExposureResponse"]
@@ -66,6 +76,10 @@ class ExposureResponse:
         ``"free"``, ``"rising"`` or ``"falling"``: the prior of the effect is cut at 0.
     unit
         Unit of the exposure; compared with that of the data.
+    groups
+        Grouping to its levels, as ``data.groups`` has them. A curve parameter or covariate effect with
+        a :class:`~doseopt_bayes.priors.Pooled` or ``Unpooled`` prior over a grouping has a value for
+        each level; positive ones (EC50, Hill, a rising size) are pooled as LogNormal.
 
     Raises
     ------
@@ -103,6 +117,7 @@ class ExposureResponse:
     reference: tuple[float, float] | None = None
     monotone: Monotone = "free"
     unit: str = ""
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "covariates", tuple(self.covariates))
@@ -120,21 +135,8 @@ class ExposureResponse:
             )
         for one in self.covariates:
             check_covariate(self, one)
-        needed = self.parameters
-        other = [LEVEL, EFFECT, E0, self.shape.size]
-        for name in self.priors:
-            if name not in needed:
-                raise DoseOptError(
-                    f"{self.title} has no parameter '{name}'",
-                    hint=did_you_mean(name, [*needed, *other]),
-                )
-        missing = [name for name in needed if name not in self.priors]
-        if missing:
-            raise DoseOptError(
-                f"{self.title}: no prior for {', '.join(missing)}",
-                hint="every parameter needs a proper prior",
-            )
-        object.__setattr__(self, "priors", {name: self.priors[name] for name in needed})
+        check_priors(self)
+        check_groups(self)
 
     @property
     def title(self) -> str:
@@ -202,6 +204,7 @@ class ExposureResponse:
             raise DoseOptError(
                 f"the data have no {', '.join(absent)}", hint=did_you_mean(absent[0], known)
             )
+        check_levels(self, data, rows)
         return rows
 
     def build(self, data: ExposureData) -> pm.Model:
@@ -209,7 +212,7 @@ class ExposureResponse:
         import pymc as pm  # noqa: PLC0415
 
         rows = self.read(data)
-        with pm.Model() as model:
+        with pm.Model(coords={g: list(v) for g, v in self.groups.items()}) as model:
             self.response.observe(rows, self.predictor(rows), self.priors)
         return model
 
@@ -222,8 +225,15 @@ class ExposureResponse:
 
         x = put("x", rows[EXPOSURE])
         columns = {c.name: put(f"z_{c.name}", c.scaled(rows[c.column])) for c in self.covariates}
-        p = curve_parameters(self.shape, self.priors, self.reference, self.monotone)
-        slopes = {c.name: self.priors[c.name].build(c.name) for c in self.covariates}
+        own, over = of_patients(self, rows), tuple(self.groups)
+        p = curve_parameters(self.shape, self.priors, self.reference, self.monotone, over)
+        slopes = {
+            c.name: aligned(
+                self.priors[c.name].build(c.name), groupings_of(self.priors[c.name]), over
+            )
+            for c in self.covariates
+        }
+        p, slopes = ({name: own(value) for name, value in x.items()} for x in (p, slopes))
         each = self._adjusted(p, slopes, columns)
         return each[E0] + effect(self.shape, x, each)
 
@@ -306,24 +316,12 @@ class ExposureResponse:
         return found
 
     def seen(self, data: ExposureData) -> xr.Dataset:
-        """Return what was observed at each dose: n_treated, and n and events (dose, endpoint)."""
-        rows = self.read(data)
-        dose = rows["dose"].to_numpy().astype(float)
-        doses = np.array(sorted({float(d) for d in dose if np.isfinite(d)} | set(data.doses)))
-        at = dose[:, None] == doses
-        people = rows["n"].to_numpy()[:, None] * at if "n" in rows else at
-        n = people.sum(axis=0).astype("int64")
-        counts = {
-            names.N_TREATED: (names.DOSE, n),
-            names.N: ((names.DOSE, names.ENDPOINT), n[:, None]),
-        }
-        if not isinstance(self.response, GroupedResponse) and self.response.kind != "continuous":
-            events = (rows["y"].to_numpy()[:, None] * at).sum(axis=0).astype("int64")
-            counts[names.EVENTS] = ((names.DOSE, names.ENDPOINT), events[:, None])
-        coords = {names.DOSE: doses, names.ENDPOINT: [self.endpoint]}
-        found = xr.Dataset(counts, coords=coords)
-        found[names.DOSE].attrs["units"] = data.dose_unit
-        return found
+        """Return what was observed at each dose: n_treated, n and events, over groups and dose."""
+        return counts_by_dose(self, data)
+
+    def at(self, **levels: str) -> ExposureResponse:
+        """Return one level's curve, ``model.at(subgroup="mBCC")``: it reads a fit, and fits nothing."""
+        return one_level(self, levels)
 
     def words(self) -> tuple[str, ...]:
         """Return the model's equations, links and choices, a sentence each."""
@@ -341,7 +339,7 @@ class ExposureResponse:
             said.append(f"on {scale}{c.parameter}: {c}")
         direction = {"free": "may rise or fall", "rising": "cannot fall", "falling": "cannot rise"}
         said.append(f"the curve {direction[self.monotone]}")
-        return tuple(said)
+        return (*said, *group_words(self, how))
 
     def __str__(self) -> str:
         unit = f" ({self.unit})" if self.unit else ""

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError
+from doseopt_bayes.models.exnex import observe_mixture
+from doseopt_bayes.models.tallied import PAIR, Counts, groups_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from doseopt_bayes.data.trial import TrialData
     from doseopt_bayes.models.base import DoseModel, Recipe
+    from doseopt_bayes.models.groups import Built
 
 __all__ = [
-    "Counts",
     "checked_doses",
     "checked_others",
     "coordinates",
-    "counts_of",
     "described",
-    "margins_of",
     "observe",
     "observe_margins",
 ]
-
-PAIR: Final = {names.TOX: ("T", "B"), names.EFF: ("E", "B")}  # the cells of each event
 
 
 def checked_doses(model: str, doses: Sequence[float]) -> tuple[float, ...]:
@@ -58,90 +54,6 @@ def checked_others(model: str, others: Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class Counts:
-    """Patients as a model reads them.
-
-    Parameters
-    ----------
-    cells
-        Patients with both tox and eff known: (dose, cell).
-    only
-        Endpoint to (number analysed, events) per dose, of patients outside `cells`.
-    """
-
-    cells: np.ndarray
-    only: Mapping[str, tuple[np.ndarray, np.ndarray]]
-
-
-def counts_of(recipe: DoseModel, data: TrialData) -> Counts:
-    """Split the data into patients with both of the pair (cells) and with one outcome (events of n).
-
-    Raises
-    ------
-    DoseOptError
-        When doses or units differ, or the data have no endpoint of the model.
-    """
-    _check_data(recipe, data)
-    cells = data.counts[names.CELL_COUNT].transpose(names.DOSE, names.CELL)
-    cells = cells.sel({names.CELL: list(names.CELLS)})
-    only = {}
-    for endpoint in recipe.endpoints:
-        n, events = _margin(recipe, data, endpoint)
-        if endpoint in PAIR and endpoint in data.endpoints:
-            n = n - cells.sum(names.CELL).to_numpy()
-            inside = cells.sel({names.CELL: list(PAIR[endpoint])})
-            events = events - inside.sum(names.CELL).to_numpy()
-        only[endpoint] = (n, events)
-    return Counts(cells.to_numpy(), only)
-
-
-def margins_of(recipe: DoseModel, data: TrialData) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return endpoint to (number analysed, events) per dose, for a model without joint outcomes.
-
-    A patient of whom two endpoints are known counts in the margin of each; what the model does not
-    read is left out.
-
-    Raises
-    ------
-    DoseOptError
-        As :func:`counts_of`.
-    """
-    _check_data(recipe, data)
-    return {e: _margin(recipe, data, e) for e in recipe.endpoints}
-
-
-def _margin(recipe: DoseModel, data: TrialData, endpoint: str) -> tuple[np.ndarray, np.ndarray]:
-    """Number analysed and events per dose; zeros when the data lack the endpoint."""
-    if endpoint not in data.endpoints:
-        nobody = np.zeros(len(recipe.doses), dtype="int64")
-        return nobody, nobody
-    chosen = data.counts.sel({names.ENDPOINT: endpoint})
-    return chosen[names.N].to_numpy(), chosen[names.EVENTS].to_numpy()
-
-
-def _check_data(recipe: DoseModel, data: TrialData) -> None:
-    if len(data.doses) != len(recipe.doses) or not np.allclose(
-        data.doses, recipe.doses, rtol=1e-6, atol=0
-    ):
-        raise DoseOptError(
-            f"the data have candidate doses {data.doses}, the model {recipe.doses}",
-            hint="read the data with the model's doses, untried ones included",
-        )
-    if recipe.unit and data.unit and recipe.unit != data.unit:
-        raise DoseOptError(
-            f"the data's doses are in '{data.unit}', the model's in '{recipe.unit}'",
-            hint="give both in one unit",
-        )
-    if data.endpoints and not set(recipe.endpoints) & set(data.endpoints):
-        kind = type(recipe).__name__
-        raise DoseOptError(
-            f"{kind} reads the endpoints {' and '.join(recipe.endpoints)}; the data have "
-            f"{list(data.endpoints)}",
-            hint=f"map columns to {' and '.join(recipe.endpoints[:2])}",
-        )
-
-
 def described(head: str, recipe: Recipe) -> str:
     """Print a recipe: its head, what it says in words, and its priors."""
     width = max(map(len, recipe.priors))
@@ -150,56 +62,123 @@ def described(head: str, recipe: Recipe) -> str:
 
 
 def coordinates(recipe: DoseModel) -> dict[str, Any]:
-    """Return the coordinates of a model: real doses, and cells by letter."""
-    return {names.DOSE: np.array(recipe.doses), names.CELL: list(names.CELLS)}
+    """Return the coordinates of a model: groups, real doses, and cells by letter."""
+    groups = {g: list(levels) for g, levels in groups_of(recipe).items()}
+    return {**groups, names.DOSE: np.array(recipe.doses), names.CELL: list(names.CELLS)}
 
 
-def observe(counts: Counts, p_cell: Any, others: Mapping[str, Any]) -> None:
-    """Register margins and observed nodes of the open PyMC model, all from one `p_cell`.
+def observe(
+    counts: Counts,
+    built: Built,
+    cells: Any,
+    others: Mapping[str, Any],
+    differ: Collection[str] = (),
+) -> None:
+    """Register probabilities and observed nodes of the open PyMC model, all from one `cells`.
 
     Parameters
     ----------
     counts
         What was seen.
-    p_cell
-        Cell probabilities, registered in the model: (dose, cell).
+    built
+        The parameters, which say the groups, and whether a group may be apart from the others.
+    cells
+        Cell probabilities, ([component], *groups, dose, cell); registered as ``p_cell``.
     others
-        Probability per dose of each further endpoint, registered as ``p_`` and its name.
+        Probability of each further endpoint, ([component], *groups, dose); registered as ``p_`` and
+        its name.
+    differ
+        Endpoints whose probability differs between groups.
+
+    Raises
+    ------
+    DoseOptError
+        When the outcomes of such an endpoint are known for all groups together only.
     """
     import pymc as pm  # noqa: PLC0415
 
-    cell = {letter: p_cell[:, i] for i, letter in enumerate(names.CELLS)}
-    p = {
-        end: pm.Deterministic(names.probability(end), cell[a] + cell[b], dims=names.DOSE)
-        for end, (a, b) in PAIR.items()
-    }
-    seen = pm.Data(names.CELL_COUNT, counts.cells, dims=(names.DOSE, names.CELL))
-    pm.Multinomial(
-        "outcomes", n=seen.sum(axis=-1), p=p_cell, observed=seen, dims=(names.DOSE, names.CELL)
-    )
-    observe_margins(counts.only, p | dict(others))
+    lead = (*built.dims, names.DOSE)
+    if built.log_share is not None:
+        cells, others = observe_mixture(counts, built, cells, others)
+    if names.P_CELL not in pm.modelcontext(None).named_vars:  # there, it is a parameter itself
+        cells = pm.Deterministic(names.P_CELL, cells, dims=(*lead, names.CELL))
+    cell = {letter: cells[..., i] for i, letter in enumerate(names.CELLS)}
+    pair = {end: cell[a] + cell[b] for end, (a, b) in PAIR.items()}
+    p = _registered(pair | dict(others), lead)
+    if built.log_share is None:
+        seen = pm.Data(names.CELL_COUNT, counts.cells, dims=(*lead, names.CELL))
+        pm.Multinomial(
+            "outcomes", n=seen.sum(axis=-1), p=cells, observed=seen, dims=(*lead, names.CELL)
+        )
+        _margins(counts.only, p, lead, "only")
+    _together(counts, p, built, differ)
 
 
 def observe_margins(
-    counts: Mapping[str, tuple[np.ndarray, np.ndarray]], p: Mapping[str, Any]
+    counts: Counts, built: Built, p: Mapping[str, Any], differ: Collection[str] = ()
 ) -> None:
-    """Register a binomial node ``<endpoint>_only`` of the open PyMC model for each endpoint.
+    """Do the same for a model without joint outcomes.
 
     Parameters
     ----------
-    counts
-        Endpoint to (number analysed, events) per dose, of patients in no joint outcome of the model.
+    counts, built, differ
+        As for :func:`observe`.
     p
-        Endpoint to its probability per dose.
+        Endpoint to its probability, ([component], *groups, dose).
     """
+    lead = (*built.dims, names.DOSE)
+    if built.log_share is not None:
+        _, p = observe_mixture(counts, built, None, p)
+    found = _registered(p, lead)
+    if built.log_share is None:
+        _margins(counts.only, found, lead, "only")
+    _together(counts, found, built, differ)
+
+
+def _registered(p: Mapping[str, Any], lead: tuple[str, ...]) -> dict[str, Any]:
+    """Register each probability, unless it is a parameter itself."""
+    import pymc as pm  # noqa: PLC0415
+
+    there = pm.modelcontext(None).named_vars
+    return {
+        e: x
+        if names.probability(e) in there
+        else pm.Deterministic(names.probability(e), x, dims=lead)
+        for e, x in p.items()
+    }
+
+
+def _margins(
+    counts: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    p: Mapping[str, Any],
+    lead: tuple[str, ...],
+    suffix: str,
+) -> None:
+    """Register a binomial node ``<endpoint>_<suffix>`` for each endpoint."""
     import pymc as pm  # noqa: PLC0415
 
     for endpoint, probability in p.items():
         n, events = counts[endpoint]
+        node = f"{endpoint}_{suffix}"
         pm.Binomial(
-            f"{endpoint}_only",
-            n=pm.Data(f"{endpoint}_only_n", n, dims=names.DOSE),
+            node,
+            n=pm.Data(f"{node}_n", n, dims=lead),
             p=probability,
-            observed=pm.Data(f"{endpoint}_only_events", events, dims=names.DOSE),
-            dims=names.DOSE,
+            observed=pm.Data(f"{node}_events", events, dims=lead),
+            dims=lead,
         )
+
+
+def _together(counts: Counts, p: Mapping[str, Any], built: Built, differ: Collection[str]) -> None:
+    """Observe outcomes known for all groups together, where the groups have one probability."""
+    if not built.groups:
+        return
+    for e in differ:
+        if e in counts.together and counts.together[e][0].any():
+            raise DoseOptError(
+                f"{e} is known for all groups together only, so that it cannot differ between them in "
+                "the model",
+                hint=f"give the parameters of {e} priors that are not pooled over a grouping",
+            )
+    shared = {e: x[(0,) * len(built.dims)] for e, x in p.items() if e not in differ}
+    _margins(counts.together, shared, (names.DOSE,), "together")

@@ -104,6 +104,12 @@ class JointExposureResponse:
                     "endpoints must be binary",
                     hint="fit it apart, and give at_doses a mapping of models",
                 )
+            if one.groups:
+                raise DoseOptError(
+                    f"JointExposureResponse: {name} ({one.endpoint}) differs between groups, which the "
+                    "joint model does not",
+                    hint="fit the curves apart, and give at_doses a mapping of models",
+                )
         if self.eff.endpoint == self.tox.endpoint:
             raise DoseOptError(f"JointExposureResponse: '{self.eff.endpoint}' is both endpoints")
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError
+from doseopt_bayes.models.groups import Built, checked_groups, sizes_of
 from doseopt_bayes.models.joint import (
     checked_doses,
     checked_others,
     coordinates,
-    counts_of,
     described,
     observe,
 )
+from doseopt_bayes.models.tallied import counts_of
 from doseopt_bayes.priors import Beta, Dirichlet
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ class Saturated:
         efficacy, and over event and no event of each further endpoint.
     others
         Names of further binary endpoints, independent of the pair and of each other at each dose.
+    groups
+        Pre-specified groups of patients, for example ``{"subgroup": ("laBCC", "mBCC")}``; no group
+        borrows from another.
 
     Raises
     ------
@@ -71,10 +75,12 @@ class Saturated:
     unit: str = ""
     patients: float = 1.0
     others: tuple[str, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "doses", checked_doses("Saturated", self.doses))
         object.__setattr__(self, "others", checked_others("Saturated", self.others))
+        object.__setattr__(self, "groups", checked_groups("Saturated", self.groups, {}))
         if not self.patients > 0:
             raise DoseOptError(
                 f"Saturated: patients = {self.patients!r} must be > 0",
@@ -101,19 +107,21 @@ class Saturated:
     def build(self, data: TrialData) -> pm.Model:
         """Return the PyMC model of these data.
 
-        ``p_cell`` (dose, cell) is a parameter; the rest is registered as in the other models.
+        ``p_cell`` (*groups, dose, cell) is a parameter; the rest is registered as in the other models.
         """
         import pymc as pm  # noqa: PLC0415
 
         counts = counts_of(self, data)
         priors = dict(self.priors)
         with pm.Model(coords=coordinates(self)) as model:
-            p_cell = priors.pop(names.P_CELL).build(names.P_CELL, (names.DOSE, names.CELL))
+            lead = (*self.groups, names.DOSE)
+            p_cell = priors.pop(names.P_CELL).build(names.P_CELL, (*lead, names.CELL))
             others = {
-                e: priors[names.probability(e)].build(names.probability(e), (names.DOSE,))
+                e: priors[names.probability(e)].build(names.probability(e), lead)
                 for e in self.others
             }
-            observe(counts, p_cell, others)
+            differ = self.endpoints if max(sizes_of(self.groups), default=1) > 1 else ()
+            observe(counts, Built({}, self.groups), p_cell, others, differ)
         return model
 
     def words(self) -> tuple[str, ...]:
@@ -125,6 +133,7 @@ class Saturated:
                 f"{names.probability(e)} at each dose: independent of toxicity and efficacy"
                 for e in self.others
             ),
+            *(f"{g}: {', '.join(v)}; each by itself" for g, v in self.groups.items()),
         )
 
     def __str__(self) -> str:

@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING, Final
 
 from doseopt_bayes.plots import (
     acceptability,
+    borrowing,
     cui,
     curve,
     energy,
+    forest,
+    obd_map,
     posterior,
     prior,
     ranking,
     sampler,
     sensitivity,
+    small_multiples,
     tradeoff,
 )
+from doseopt_bayes.plots.subgroups import has_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,14 +76,51 @@ def _is_cui(analysis: Analysis) -> bool:
     return cui.applies(analysis.decision)
 
 
+def _of_one_group(applies: Callable[[Analysis], bool] = _always) -> Callable[[Analysis], bool]:
+    """Return the same question for a figure of one group: several are drawn one by one."""
+    return lambda analysis: not has_groups(analysis) and applies(analysis)
+
+
 _ALL: Final = (
+    Figure(
+        "obd_map",
+        "Optimal dose by subgroup",
+        obd_map.data_map,
+        obd_map.draw_map,
+        obd_map.caption_map,
+        obd_map.has_map,
+    ),
+    Figure(
+        "subgroup_curves",
+        "Probability of each endpoint by dose and subgroup",
+        small_multiples.data_multiples,
+        small_multiples.draw_multiples,
+        small_multiples.caption_multiples,
+        small_multiples.has_multiples,
+    ),
+    Figure(
+        "subgroup_forest",
+        "Observed and pooled estimates by subgroup and dose",
+        forest.data_forest,
+        forest.draw_forest,
+        forest.caption_forest,
+        forest.has_forest,
+    ),
+    Figure(
+        "borrowing",
+        "Patients of each subgroup's own and borrowed from the others",
+        borrowing.data_borrowing,
+        borrowing.draw_borrowing,
+        borrowing.caption_borrowing,
+        borrowing.has_borrowing,
+    ),
     Figure(
         "curve",
         "Probability of each endpoint by dose",
         curve.data_curve,
         curve.draw_curve,
         curve.caption_curve,
-        curve.has_curve,
+        _of_one_group(curve.has_curve),
     ),
     Figure(
         "tradeoff",
@@ -86,7 +128,7 @@ _ALL: Final = (
         tradeoff.data_tradeoff,
         tradeoff.draw_tradeoff,
         tradeoff.caption_tradeoff,
-        tradeoff.has_plane,
+        _of_one_group(tradeoff.has_plane),
     ),
     Figure(
         "cui",
@@ -94,7 +136,7 @@ _ALL: Final = (
         cui.data_cui,
         cui.draw_cui,
         cui.caption_cui,
-        _is_cui,
+        _of_one_group(_is_cui),
     ),
     Figure(
         "ranking",
@@ -102,6 +144,7 @@ _ALL: Final = (
         ranking.data_ranking,
         ranking.draw_ranking,
         ranking.caption_ranking,
+        _of_one_group(),
     ),
     Figure(
         "acceptability",
@@ -109,6 +152,7 @@ _ALL: Final = (
         acceptability.data_acceptability,
         acceptability.draw_acceptability,
         acceptability.caption_acceptability,
+        _of_one_group(),
     ),
     Figure(
         "sensitivity",
@@ -116,7 +160,7 @@ _ALL: Final = (
         sensitivity.data_sensitivity,
         sensitivity.draw_sensitivity,
         sensitivity.caption_sensitivity,
-        sensitivity.has_sensitivity,
+        _of_one_group(sensitivity.has_sensitivity),
     ),
     Figure(
         "prior",
@@ -124,7 +168,7 @@ _ALL: Final = (
         prior.data_prior,
         prior.draw_prior,
         prior.caption_prior,
-        prior.has_prior,
+        _of_one_group(prior.has_prior),
     ),
     Figure(
         "prior_posterior",

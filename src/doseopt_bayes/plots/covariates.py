@@ -20,6 +20,7 @@ from doseopt_bayes.plots.patient_average import (
     summary,
     time_of,
 )
+from doseopt_bayes.prediction.by_group import of_one_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,6 +75,7 @@ def data_covariates(
     DoseOptError
         On an unknown covariate or level.
     """
+    of_one_group("the figure of covariates", model)
     when = time_of(model, time)
     rows, _ = ordered(model, data)
     x = rows["exposure"].to_numpy().astype(float)

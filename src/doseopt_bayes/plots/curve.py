@@ -96,6 +96,8 @@ def data_curve(analysis: Analysis) -> xr.Dataset:
         "observed_interval_prob": INTERVAL,
         "unit": str(table.attrs.get("unit", "")),
     }
+    if analysis.known_together:
+        data.attrs["known_together"] = ",".join(analysis.known_together)
     return data
 
 
@@ -218,8 +220,13 @@ def caption_curve(data: xr.Dataset) -> str:
     empty = [
         str(v) for v in data["variable"].to_numpy() if not int(data["n"].sel(variable=v).sum())
     ]
+    shared = str(data.attrs.get("known_together", "")).split(",")
     said += [
-        f"Nobody was analysed for {style.endpoint_word(v)}: its curve is the prior." for v in empty
+        f"Nobody was analysed for {style.endpoint_word(v)}: its curve is the prior."
+        if v.removeprefix("p_") not in shared
+        else f"{style.endpoint_word(v).capitalize()} is known for all patients together only: its curve "
+        "is theirs."
+        for v in empty
     ]
     untried = data[names.DOSE].to_numpy()[data["untried"].to_numpy()]
     if untried.size:

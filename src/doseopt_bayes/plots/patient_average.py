@@ -13,6 +13,7 @@ from doseopt_bayes.inference.posterior import Posterior
 from doseopt_bayes.inference.weighted import PARTICLE, Weighted
 from doseopt_bayes.models.response import WeibullResponse
 from doseopt_bayes.names import CHAIN, DRAW, PATIENT
+from doseopt_bayes.prediction.by_group import of_one_group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +97,9 @@ def patient_values(model: ExposureResponse, rows: xr.Dataset) -> dict[str, xr.Da
 def predicted(
     model: ExposureResponse, draws: xr.Dataset, rows: xr.Dataset, *, time: float | None = None
 ) -> xr.DataArray:
-    """Mean response of each patient at the own exposure and covariates: (chain, draw, patient)."""
+    """Mean response of each patient at the own exposure, covariates and group: over patient."""
+    own = {g: rows[g].drop_vars(PATIENT, errors="ignore") for g in model.groups}
+    draws = draws.sel(own).drop_vars(list(own)) if own else draws
     x = rows["exposure"].drop_vars(PATIENT, errors="ignore")
     return model.response_at(draws, x, patient_values(model, rows), time=time)
 
@@ -127,6 +130,7 @@ def over_patients(
     xarray.DataArray
         (chain, draw, exposure): averaged over patients inside each draw.
     """
+    of_one_group("a curve averaged over patients", model)
     at = np.asarray(exposures, dtype=float)
     if not model.covariates:
         return model.response_at(draws, at, time=time).transpose(CHAIN, DRAW, "exposure")

@@ -12,6 +12,7 @@ import xarray as xr
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
 from doseopt_bayes.prediction.averages import LEVELS, averaged
+from doseopt_bayes.prediction.by_group import groups_of, over_groups
 from doseopt_bayes.prediction.parts import Fitted, Model, fitted
 from doseopt_bayes.prediction.people import Crowd, Regimen, as_regimens, places
 from doseopt_bayes.prediction.said import regimen_notes
@@ -77,6 +78,8 @@ def at_doses(
         ``seen`` counts patients per dose (0: untested), the group ``regimens`` holds labels, exposure
         quantiles, the share of people outside the exposures studied and the error of a finite number of
         people. Diagnostics and notes are those of the fits, so that a decision refuses a failed one.
+        Of curves that differ between groups, all of this lies over the groupings too; every group is
+        given the same people and exposures.
 
     Raises
     ------
@@ -90,6 +93,15 @@ def at_doses(
     probability and rank follows; averaging parameters first would not (the curve bends). Simulated
     people are new in each draw, so that their finite number is part of every Monte Carlo error.
     """
+    if groups_of(model):
+        options: dict[str, Any] = {"covariates": covariates, "n_people": n_people, "time": time}
+        every = tuple(doses)
+        return over_groups(
+            lambda m, p, x: at_doses(m, p, x, every, **options, seed=seed),
+            model,
+            posterior,
+            exposures,
+        )
     if isinstance(n_people, bool) or not isinstance(n_people, int | np.integer) or n_people < 2:
         raise DoseOptError(f"n_people = {n_people!r} must be a whole number >= 2")
     fit = _with_limits(fitted(model, posterior), exposures)

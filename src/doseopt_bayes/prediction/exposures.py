@@ -20,6 +20,7 @@ __all__ = [
     "Exposures",
     "GivenExposures",
     "ObservedExposures",
+    "count_treated",
     "covariate_columns",
     "covariates_of",
     "exposure_table",
@@ -93,7 +94,7 @@ class ObservedExposures:
 
     def treated(self, regimen: Regimen) -> int | None:
         """Count who got the regimen, a known exposure or not."""
-        return _treated(self.data, regimen)
+        return count_treated(self.data, regimen)
 
     def words(self) -> tuple[str, ...]:
         """Return what it assumes, a sentence each."""
@@ -191,7 +192,7 @@ class GivenExposures:
 
     def treated(self, regimen: Regimen) -> int | None:
         """Count who got the regimen; unknown without data."""
-        return None if self.data is None else _treated(self.data, regimen)
+        return None if self.data is None else count_treated(self.data, regimen)
 
     def words(self) -> tuple[str, ...]:
         """Return what it assumes, a sentence each."""
@@ -267,7 +268,14 @@ def _given(table: pd.DataFrame, regimen: Regimen) -> np.ndarray:
     return same
 
 
-def _treated(data: ExposureData, regimen: Regimen) -> int:
+def count_treated(data: ExposureData, regimen: Regimen) -> int:
+    """Count the patients of the data who got the regimen as it is.
+
+    Raises
+    ------
+    DoseOptError
+        On a schedule that the data do not have.
+    """
     if regimen.schedule and regimen.schedule not in data.schedules:
         raise DoseOptError(
             f"Regimen '{regimen.label}': the data have no schedule '{regimen.schedule}'",

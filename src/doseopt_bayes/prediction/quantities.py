@@ -13,6 +13,7 @@ from doseopt_bayes.errors import DoseOptError, did_you_mean
 from doseopt_bayes.models.exposure_for import exposure_for
 from doseopt_bayes.models.shapes import Emax, SigmoidEmax, effect
 from doseopt_bayes.prediction.at_doses import REGIMENS
+from doseopt_bayes.prediction.by_group import of_one_group
 from doseopt_bayes.prediction.parts import Model, Part, fitted
 from doseopt_bayes.prediction.people import Crowd
 from doseopt_bayes.prediction.prose import Quantities
@@ -89,6 +90,7 @@ def curve_quantities(
     Covariates are at their centre or reference level. The probabilities of doses are of the response
     averaged over people, as `at` has it.
     """
+    of_one_group("curve_quantities", model)
     part = _chosen(model, posterior, endpoint)
     studied = at.tree[REGIMENS].attrs.get(f"{part.variable}_studied")
     if part.limits is None and studied is not None:

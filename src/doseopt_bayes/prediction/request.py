@@ -126,8 +126,16 @@ def check_request(
     ------
     DoseOptError
         When a utility comes without rules or the other way round or without doses, reads what the model
-        does not have, or the direction of a single curve is not said.
+        does not have, or the direction of a single curve is not said; and for curves that differ
+        between groups, of which there is no report yet.
     """
+    for name, curve in curves(model).items():
+        if curve.groups:
+            raise DoseOptError(
+                f"{name} differs between {' and '.join(curve.groups)}, and an analysis with its report "
+                "is of one curve",
+                hint="fit(), at_doses() and decide() take groups; or analyse one group: data.at(...)",
+            )
     if (utility is None) != (rules is None):
         absent = "utility" if utility is None else "admissibility rule"
         raise DoseOptError(

@@ -11,6 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from doseopt_bayes.report import tables
 from doseopt_bayes.report.manifest import provenance
 from doseopt_bayes.report.robustness import robustness
+from doseopt_bayes.report.subgroups import APPENDIX, OVERALL, parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,13 @@ __all__ = ["NO_PLAN", "page", "render"]
 NO_PLAN: Final = "NOT PRE-SPECIFIED: put together in Python"
 
 
-def render(analysis: Analysis, figures: Sequence[tuple[Picture, Path]], *, stamp: str) -> str:
+def render(
+    analysis: Analysis,
+    figures: Sequence[tuple[Picture, Path]],
+    *,
+    stamp: str,
+    sections: Sequence[str] = (),
+) -> str:
     """Write the report.
 
     Parameters
@@ -36,6 +43,8 @@ def render(analysis: Analysis, figures: Sequence[tuple[Picture, Path]], *, stamp
         Pictures and their PNG files, in the order of the report.
     stamp
         Footer of a draft; empty for a final report.
+    sections
+        Of an analysis with subgroups, the section that each figure belongs to.
 
     Returns
     -------
@@ -45,9 +54,15 @@ def render(analysis: Analysis, figures: Sequence[tuple[Picture, Path]], *, stamp
     """
     plan = analysis.plan
     sentences, sensitivity = robustness(analysis)
+    more: dict[str, object] = {}
+    if analysis.subgroups:
+        more = {"sections": sections, "overall": OVERALL, "appendix": APPENDIX, **parts(analysis)}
+    else:
+        more = {"ranked": [tables.ranking(analysis), tables.limits(analysis)]}
     return page(
-        "report.html.j2",
+        "subgroups.html.j2" if analysis.subgroups else "report.html.j2",
         figures,
+        stamps=analysis.stamps,
         title=plan.title if plan else "Ranked doses",
         question=plan.question if plan else "",
         plan=f"Specification {plan.id}, version {plan.version}" if plan else NO_PLAN,
@@ -56,7 +71,6 @@ def render(analysis: Analysis, figures: Sequence[tuple[Picture, Path]], *, stamp
         decision=analysis.decision,
         notes=analysis.posterior.notes,
         roles=_roles(plan),
-        ranked=[tables.ranking(analysis), tables.limits(analysis)],
         observed=[tables.disposition(analysis), tables.observed(analysis)],
         prior=tables.prior(analysis),
         parameters=tables.parameters(analysis),
@@ -66,6 +80,7 @@ def render(analysis: Analysis, figures: Sequence[tuple[Picture, Path]], *, stamp
         provenance=provenance(analysis),
         version=metadata.version("doseopt-bayes"),
         stamp=stamp,
+        **more,
     )
 
 
@@ -79,11 +94,13 @@ def page(template: str, figures: Sequence[tuple[Picture, Path]], **parts: object
     )
     images = [
         {
+            "number": number,
+            "name": path.stem.partition("-")[2],
             "title": picture.title,
             "caption": picture.caption,
             "data": base64.b64encode(path.read_bytes()).decode("ascii"),
         }
-        for picture, path in figures
+        for number, (picture, path) in enumerate(figures, start=1)
     ]
     return environment.get_template(template).render(figures=images, **parts)
 
@@ -98,6 +115,7 @@ def _roles(plan: Plan | None) -> str:
         return "The data were handed over as checked trial data."
     ends = plan.columns.endpoint_columns.items()
     said = [f"{end} from column '{column}'" for end, column in ends]
+    said += [f"{group} from column '{column}'" for group, column in plan.columns.groups.items()]
     read = f"Read as: dose from column '{plan.columns.dose}', {', '.join(said)}."
     meant = [f"{end}: {words}" for end, words in plan.endpoints.items()]
     return f"{read} {'; '.join(meant)}." if meant else read

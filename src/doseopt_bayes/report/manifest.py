@@ -71,7 +71,7 @@ def about(analysis: Analysis) -> dict[str, Any]:
     """Return what the manifest of an analysis says beside its files."""
     return {
         "made_by": provenance(analysis),
-        "stamps": list(analysis.decision.stamps),
+        "stamps": list(analysis.stamps),
         "data_rows": list(analysis.data.row_hashes),
     }
 

@@ -13,9 +13,11 @@ from doseopt_bayes.analysis import Analysis
 from doseopt_bayes.data.trial import TrialData
 from doseopt_bayes.decision.decide import decide
 from doseopt_bayes.errors import ResultsError
+from doseopt_bayes.heterogeneity import Heterogeneity
 from doseopt_bayes.inference.checks import diagnose
-from doseopt_bayes.inference.nuts import quantities
+from doseopt_bayes.inference.nuts import known_parameters, quantities
 from doseopt_bayes.inference.posterior import Posterior
+from doseopt_bayes.models.ends import ends_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["analysis_of", "netcdf", "results_tree"]
 
 ALTERNATIVE: Final = "alternative_"  # prefix of the groups of alternative models
+HETEROGENEITY: Final = "heterogeneity"  # its refits are kept as what they say: draws would be many
 TRUTHS: Final = ("diverging", "maxdepth_reached")  # sample statistics that are yes or no
 
 
@@ -40,9 +43,16 @@ def results_tree(analysis: Analysis) -> xr.DataTree:
     xarray.DataTree
         The posterior's groups, ``utility`` (``u`` over chain, draw, dose) and ``decision`` (its
         table); the same of each alternative model below ``alternative_1`` and so on, whose label is
-        the attribute ``label``. The attributes carry the answer in words, versions, seed, hashes, and
-        what is known of the data: no patient's row.
+        the attribute ``label``; of subgroups also ``heterogeneity``. The attributes carry the answer in
+        words, versions, seed, hashes, and what is known of the data: no patient's row.
     """
+    tree = _tree(analysis)
+    if (found := analysis.heterogeneity) is not None:
+        tree[HETEROGENEITY] = xr.DataTree(found.table)
+    return tree
+
+
+def _tree(analysis: Analysis) -> xr.DataTree:
     post, decision, data = analysis.posterior, analysis.decision, analysis.data
     tree = post.tree.copy()
     reads = {name: post[name] for name in decision.utility.reads}
@@ -60,15 +70,17 @@ def results_tree(analysis: Analysis) -> xr.DataTree:
         )
     tree.attrs.update(
         answer=decision.text,
-        stamps="\n".join(decision.stamps),
+        stamps="\n".join(analysis.stamps),
         notes="\n".join(post.notes),
         data_disposition=json.dumps(data.disposition.to_dict("split", index=False)),
         data_endpoints=json.dumps(data.endpoints),
         data_notes=json.dumps(data.notes),
         data_unit=data.unit,
+        data_groups=json.dumps(data.groups),
+        added_alternatives=json.dumps(analysis.added),
     )
     for i, (label, other) in enumerate(analysis.alternatives.items(), start=1):
-        branch = results_tree(other)
+        branch = _tree(other)
         branch.attrs["label"] = label
         tree[f"{ALTERNATIVE}{i}"] = branch
     return tree
@@ -134,22 +146,29 @@ def analysis_of(
         post, utility, rules, criterion=criterion,
         override_diagnostics="DIAGNOSTICS OVERRIDDEN" in str(attrs.get("stamps", "")),
     )  # fmt: skip
+    known = dict(alternatives or {})
+    added = tuple(json.loads(attrs.get("added_alternatives", "[]")))
+    known |= {k: end for k, end in ends_of(model, known).items() if k in added}
     others = {}
     for name, branch in tree.children.items():
         if not name.startswith(ALTERNATIVE):
             continue
         label = str(branch.attrs["label"])
-        if label not in (alternatives or {}):
+        if label not in known:
             raise ResultsError(f"the specification has no alternative '{label}'")
-        one = (alternatives or {})[label]
+        one = known[label]
         again = _posterior(branch, one)
         judged = decide(again, utility, rules, criterion=criterion, override_diagnostics=True)
         others[label] = Analysis(one, data, again, judged)
-    return Analysis(model, data, post, decision, plan, others)
+    saved = None
+    if HETEROGENEITY in tree.children:
+        table = tree.children[HETEROGENEITY].to_dataset(inherit=False)
+        saved = Heterogeneity(table.assign(reliable=table["reliable"].astype(bool)))
+    return Analysis(model, data, post, decision, plan, others, added, saved)
 
 
 def _posterior(tree: xr.DataTree, model: DoseModel) -> Posterior:
-    own = ("utility", "decision")
+    own = ("utility", "decision", HETEROGENEITY)
     groups = {
         name: child.to_dataset(inherit=False)
         for name, child in tree.children.items()
@@ -163,7 +182,7 @@ def _posterior(tree: xr.DataTree, model: DoseModel) -> Posterior:
     diagnostics = diagnose(draws, groups["sample_stats"], quantities(model, draws))
     notes = str(tree.attrs["notes"])
     return Posterior(
-        kept, tuple(model.priors), diagnostics, tuple(notes.split("\n")) if notes else ()
+        kept, known_parameters(model, draws), diagnostics, tuple(notes.split("\n")) if notes else ()
     )
 
 
@@ -182,4 +201,5 @@ def _data(tree: xr.DataTree, rows: tuple[str, ...]) -> TrialData:
         row_hashes=rows,
         notes=tuple(json.loads(attrs["data_notes"])),
         patients=None,
+        groups={k: tuple(v) for k, v in json.loads(attrs.get("data_groups", "{}")).items()},
     )

@@ -9,9 +9,13 @@ import numpy as np
 from doseopt_bayes.report.tables import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
     from doseopt_bayes.analysis import Analysis
 
-__all__ = ["robustness"]
+__all__ = ["as_tables", "robustness"]
 
 DOSES: Final = ("dose", "leading", "new leading dose")  # columns that hold doses
 LARGE: Final = 1000
@@ -23,7 +27,7 @@ def robustness(analysis: Analysis) -> tuple[tuple[str, ...], list[Table]]:
     Parameters
     ----------
     analysis
-        A finished analysis. One with several groups has no sensitivity page yet, which is said.
+        A finished analysis of one group; of subgroups, that of each has its own.
 
     Returns
     -------
@@ -32,14 +36,19 @@ def robustness(analysis: Analysis) -> tuple[tuple[str, ...], list[Table]]:
     """
     found = analysis.sensitivity
     if found is None:
-        return ("Sensitivity is not assessed for several groups at once.",), []
+        return ("Sensitivity is that of each subgroup by itself.",), []
+    return found.sentences, as_tables(found.frames(), analysis.data.unit)
+
+
+def as_tables(frames: Mapping[str, pd.DataFrame], unit: str) -> list[Table]:
+    """Return frames as tables of text; of a frame with a column ``flips``, the rows that do."""
     tables = []
-    for title, frame in found.frames().items():
+    for title, frame in frames.items():
         kept = frame[frame["flips"]].drop(columns="flips") if "flips" in frame else frame
         rows = tuple(tuple(_cell(x) for x in row) for row in kept.itertuples(index=False))
-        heads = tuple(_head(str(c), analysis.data.unit) for c in kept.columns)
+        heads = tuple(_head(str(c), unit) for c in kept.columns)
         tables.append(Table(title, heads, rows))
-    return found.sentences, tables
+    return tables
 
 
 def _head(column: str, unit: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,22 +15,26 @@ from doseopt_bayes.decision import prose
 from doseopt_bayes.inference.posterior import probabilities, scalars
 from doseopt_bayes.inference.prior import prior_table
 from doseopt_bayes.plots.posterior import data_prior_posterior
+from doseopt_bayes.priors import Pooled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import xarray as xr
 
     from doseopt_bayes.analysis import Analysis
+    from doseopt_bayes.priors import Prior
 
 __all__ = [
     "Table",
     "diagnostics",
     "disposition",
+    "head_of",
     "limits",
     "observed",
     "parameters",
     "prior",
+    "prior_words",
     "ranking",
 ]
 
@@ -76,6 +81,8 @@ def disposition(analysis: Analysis) -> Table:
         "dose": _dose_head(analysis),
         "read": "Read",
         "analysed": "Analysed",
+        # columns of labels are groupings
+        **{str(c): head_of(str(c)) for c in frame.columns[1 : list(frame.columns).index("dose")]},
     }
     columns = tuple(heads.get(str(c), f"Excluded: {c}") for c in frame.columns)
     excluded = frame[[c for c in frame.columns if c not in heads]].to_numpy().sum()
@@ -84,23 +91,46 @@ def disposition(analysis: Analysis) -> Table:
 
 
 def observed(analysis: Analysis) -> Table:
-    """T2: observed outcomes by dose and endpoint, with exact intervals."""
-    rates = observed_rates(analysis.data)
-    rows = []
-    for dose in rates[names.DOSE].to_numpy():
-        cells = [f"{dose:g}", f"{int(analysis.data.counts[names.N_TREATED].sel(dose=dose))}"]
-        for endpoint in rates[names.ENDPOINT].to_numpy():
-            at = rates.sel({names.DOSE: dose, names.ENDPOINT: endpoint})
-            x, n = int(at[names.EVENTS]), int(at[names.N])
-            low, high = float(at["low"]), float(at["high"])
-            cells.append(f"{x}/{n}" + (f" = {x / n:.1%} ({low:.1%} to {high:.1%})" if n else ""))
-        rows.append(tuple(cells))
-    labels = analysis.plan.endpoints if analysis.plan else {}
+    """T2: observed outcomes by dose (and subgroup) and endpoint, with exact intervals."""
+    data = analysis.data
+    over = list(data.groups)
+    rates, treated = observed_rates(data), data.counts[names.N_TREATED]
     ends = [str(e) for e in rates[names.ENDPOINT].to_numpy()]
-    heads = [f"{e}: {labels[e]}" if e in labels else e for e in ends]
-    columns = (_dose_head(analysis), "Treated", *heads)
+    alone = [e for e in ends if over and not int(rates[names.N].sel({names.ENDPOINT: e}).sum())]
+    rows = []
+    for labels in itertools.product(*data.groups.values()):
+        at = dict(zip(over, labels, strict=True))
+        for dose in rates[names.DOSE].to_numpy():
+            here = rates.sel({**at, names.DOSE: dose})
+            n = int(treated.sel({**at, names.DOSE: dose}))
+            known = ("not by subgroup" if e in alone else _seen(here, e) for e in ends)
+            rows.append((*labels, f"{dose:g}", f"{n}", *known))
+    if over:
+        whole = data.ungrouped()
+        rates, treated = observed_rates(whole), whole.counts[names.N_TREATED]
+        for dose in rates[names.DOSE].to_numpy():
+            here, n = rates.sel({names.DOSE: dose}), int(treated.sel({names.DOSE: dose}))
+            each = (_seen(here, e) for e in ends)
+            rows.append((*["all"] * len(over), f"{dose:g}", f"{n}", *each))
+    words = analysis.plan.endpoints if analysis.plan else {}
+    heads = [f"{e}: {words[e]}" if e in words else e for e in ends]
+    columns = (*map(head_of, over), _dose_head(analysis), "Treated", *heads)
     note = "Patients with the event / patients analysed; exact (Clopper-Pearson) 95 % interval."
+    if alone:
+        note += f" Known for all patients together only: {', '.join(alone)}."
     return Table("Observed outcomes", columns, tuple(rows), note)
+
+
+def head_of(grouping: str) -> str:
+    """Return a grouping as the head of a column."""
+    return grouping[:1].upper() + grouping[1:].replace("_", " ")
+
+
+def _seen(at: xr.Dataset, endpoint: str) -> str:
+    here = at.sel({names.ENDPOINT: endpoint})
+    x, n = int(here[names.EVENTS]), int(here[names.N])
+    low, high = float(here["low"]), float(here["high"])
+    return f"{x}/{n}" + (f" = {x / n:.1%} ({low:.1%} to {high:.1%})" if n else "")
 
 
 def ranking(analysis: Analysis) -> Table:
@@ -185,11 +215,18 @@ def limits(analysis: Analysis) -> Table:
 def prior(analysis: Analysis) -> Table:
     """What the priors imply at each dose before the data."""
     frame = prior_table(analysis.posterior.tree)
+    over = list(frame.columns[1 : list(frame.columns).index("dose")])
     rows = [
-        (str(r[1]), f"{r[2]:g}", f"{r[3]:.3g}", f"{r[4]:.2g} to {r[5]:.2g}", f"{r[6]:.0%}")
-        for r in frame.itertuples()
+        (
+            *map(str, group),
+            f"{dose:g}",
+            f"{median:.3g}",
+            f"{low:.2g} to {high:.2g}",
+            f"{outside:.0%}",
+        )
+        for *group, dose, median, low, high, outside in frame.itertuples(index=False)
     ]
-    columns = ("Probability", _dose_head(analysis), "Prior median", "95 % interval",
+    columns = ("Probability", *map(head_of, over), _dose_head(analysis), "Prior median", "95 % interval",
                "Mass outside 0.01 to 0.99")  # fmt: skip
     n = analysis.posterior.tree["prior"].sizes[names.DRAW]
     note = f"From {n} draws of the prior; equal-tailed interval."
@@ -208,7 +245,7 @@ def parameters(analysis: Analysis) -> Table:
         rows.append(
             (
                 name,
-                str(analysis.model.priors[name.split("[", maxsplit=1)[0]]),
+                prior_words(analysis.model.priors, name.split("[", maxsplit=1)[0]),
                 f"{float(at['mean']):.3f} ± {prose.error(float(post.mcse(draws)))}",
                 f"{float(at['sd']):.3f}",
                 f"{float(at['low']):.3f} to {float(at['high']):.3f}",
@@ -225,6 +262,37 @@ def parameters(analysis: Analysis) -> Table:
         "A ratio of standard deviations near 1 says that the data do not inform the parameter."
     )
     return Table("Parameters", columns, tuple(rows), note)
+
+
+def prior_words(priors: Mapping[str, Prior], name: str) -> str:
+    """Return the prior of a parameter in words; of a hierarchy, also of what stands above a parameter.
+
+    Parameters
+    ----------
+    priors
+        Of the model.
+    name
+        For example ``eff_intercept``, ``eff_intercept_mean``, ``eff_intercept_tau`` or, of a mixture,
+        ``eff_intercept_apart``.
+    """
+    if name in priors:
+        prior = priors[name]
+        hyper = prior.hyper(name) if isinstance(prior, Pooled) else ()
+        return f"Normal({hyper[0]}, {hyper[-1]})" if hyper else str(prior)
+    for start, own in priors.items():
+        above, prior = start, own
+        while isinstance(prior, Pooled):
+            if name == f"{above}_exchangeable":
+                return f"Normal({above}_mean, {above}_tau)"
+            if name == f"{above}_apart":
+                return str(prior.apart)
+            tau = name.removeprefix(f"{above}_tau")
+            if tau != name:
+                return str(prior.tau_of.get(tau.removeprefix("_"), prior.tau))
+            above, prior = f"{above}_mean", prior.mean
+            if name == above and not isinstance(prior, Pooled):
+                return str(prior)
+    return "follows from the others"
 
 
 def diagnostics(analysis: Analysis) -> Table:

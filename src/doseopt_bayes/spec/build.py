@@ -16,7 +16,7 @@ from doseopt_bayes.decision.desirability import OnTarget
 from doseopt_bayes.decision.values import Target
 from doseopt_bayes.design.stopping import STOPS
 from doseopt_bayes.errors import DataError, DoseOptError, Problem, did_you_mean
-from doseopt_bayes.priors import PRIORS
+from doseopt_bayes.priors import COMPONENTS, PRIORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,12 +48,16 @@ class Builder:
             "Mapping[str, str]": self.texts,
             "Mapping[str, int]": lambda x, at: self._map(x, at, self._whole),
             "Mapping[str, float]": lambda x, at: self._map(x, at, self._number),
+            "Mapping[str, tuple[str, ...]]": self.levels,
             "Mapping[str, Mapping[str, int]]": lambda x, at: self._map(
                 x, at, self._converters["Mapping[str, int]"]
             ),
             "Prior": lambda x, at: self.kind(PRIORS, x, at, key="dist"),
             "Mapping[str, Prior]": lambda x, at: self._map(
                 x, at, lambda v, a: self.kind(PRIORS, v, a, key="dist")
+            ),
+            "tuple[Component, ...]": lambda x, at: self._list(
+                x, at, lambda v, a: self.kind(COMPONENTS, v, a, key="dist")
             ),
             "Mapping[str, Attribute]": lambda x, at: self._map(x, at, self._attribute),
             "Target": lambda x, at: self.value(Target, x, at),
@@ -138,6 +142,10 @@ class Builder:
     def texts(self, x: Any, at: str) -> dict[str, str]:
         """Return a table of texts, or remember what is none."""
         return self._map(x, at, self.text)
+
+    def levels(self, x: Any, at: str) -> dict[str, tuple[str, ...]]:
+        """Return a table of lists of texts, or remember what is none."""
+        return self._map(x, at, lambda v, a: self._list(v, a, self.text))
 
     def _converter(self, annotation: str) -> Callable[[Any, str], Any]:
         plain = annotation.removesuffix(" | None")

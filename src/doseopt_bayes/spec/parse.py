@@ -19,10 +19,12 @@ from doseopt_bayes.errors import DoseOptError, Problem, did_you_mean
 from doseopt_bayes.inference.checks import MIN_CHAINS, MIN_DRAWS
 from doseopt_bayes.inference.nuts import DRAWS, SAMPLERS
 from doseopt_bayes.models import MODELS, DoseModel
+from doseopt_bayes.models.tallied import groups_of
 from doseopt_bayes.plan import Plan
 from doseopt_bayes.spec.build import Builder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = [
@@ -211,7 +213,11 @@ def _alternatives(build: Builder, parsed: Any, model: Any) -> dict[str, DoseMode
     for label, changed in parsed.items():
         same = changed.get("kind", start.get("kind")) == start.get("kind")
         kind = MODELS.get(str(changed.get("kind", start.get("kind"))))
-        shared = {f.name for f in fields(kind)} & {"doses", "unit", "others"} if kind else set()
+        shared = (
+            {f.name for f in fields(kind)} & {"doses", "unit", "others", "groups"}
+            if kind
+            else set()
+        )
         kept = {k: v for k, v in start.items() if same or k in shared}
         merged = {**kept, **changed}
         priors = (kept.get("priors"), changed.get("priors"))
@@ -233,8 +239,39 @@ def _columns(build: Builder, parsed: Any, model: DoseModel | None) -> tuple[Colu
         if name in keys:
             rule = f"'{name}' is said once, in [model]"
             build.problem(f"data.{name}", keys.pop(name), rule, "remove it here")
-    known = {"doses": model.doses, "unit": model.unit} if model else {"doses": (), "unit": ""}
+    known: dict[str, Any] = {"doses": (), "unit": ""}
+    if model:
+        known = {"doses": model.doses, "unit": model.unit}
+    if levels := _levels(build, keys, groups_of(model)):
+        known["group_levels"] = levels
     return build.kind(READERS, keys or parsed, "data", given=known), source
+
+
+def _levels(
+    build: Builder, keys: dict[str, Any], groups: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """Levels of the groupings in the data: those of the model, said once and closed."""
+    columns = keys.get("groups")
+    shared = [g for g in groups if isinstance(columns, dict) and g in columns]
+    for grouping in groups:
+        if grouping not in shared and keys:
+            repair = f'in [data], groups = {{ {grouping} = "its column" }}'
+            rule = f"the model has a value for each {grouping}, and no column says which is whose"
+            build.problem("data.groups", None, rule, repair)
+    said = keys.get("group_levels")
+    if not shared or not isinstance(said, dict):
+        return {g: groups[g] for g in shared} if said is None else {}
+    for grouping in shared:
+        given = said.get(grouping)
+        if given is not None and (not isinstance(given, list) or tuple(given) != groups[grouping]):
+            rule = f"the levels of {grouping} in [model.groups] are {', '.join(groups[grouping])}"
+            at = f"data.group_levels.{grouping}"
+            build.problem(at, given, rule, "say them once, in [model.groups]: remove them here")
+    # the levels of a grouping that the model does not have are said here alone
+    rest = {k: v for k, v in said.items() if k not in shared}
+    found = build.levels(rest, "data.group_levels") if rest else {}
+    keys.pop("group_levels")
+    return {**{g: groups[g] for g in shared}, **found}
 
 
 def read_rules(build: Builder, parsed: Any) -> Rule | None:

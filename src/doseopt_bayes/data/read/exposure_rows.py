@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -22,6 +23,7 @@ from doseopt_bayes.data.read.exposure_checks import study_problems, timing_probl
 from doseopt_bayes.data.read.exposure_covariates import read_covariate
 from doseopt_bayes.data.read.exposure_metrics import read_metric
 from doseopt_bayes.data.read.exposure_responses import read_response
+from doseopt_bayes.data.read.groups import read_levels
 from doseopt_bayes.data.read.identity import NamedRow, identify, refuse_twice
 from doseopt_bayes.data.read.table import RawTable, missing_columns
 from doseopt_bayes.data.read.values import NumberStyle, is_missing
@@ -53,6 +55,8 @@ class ExposureRows:
         Covariates with kind, levels and reference.
     notes
         Every default, change and silent risk, in words.
+    groups
+        Levels of each grouping, which has a column in `table`.
     """
 
     doses: tuple[float, ...]
@@ -62,6 +66,7 @@ class ExposureRows:
     gone: tuple[tuple[float, str], ...]
     covariates: dict[str, Covariate]
     notes: tuple[str, ...]
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_rows(table: RawTable, columns: ExposureColumns) -> ExposureRows:
@@ -91,12 +96,14 @@ def read_rows(table: RawTable, columns: ExposureColumns) -> ExposureRows:
     how = DoseText(columns.dose_unit, columns.dose_levels, style)
     placed = _doses(kept, columns, how, grid, problems)
     doses = placed.doses
-    refuse_twice(kept, doses, columns, problems)
+    refuse_twice(kept, doses, columns, problems, groups=columns.groups)
     problems += study_problems(kept, columns)
     notes = [*placed.notes, *_planned(kept, doses, columns, how, problems)]
     if not columns.id:
         notes.append("no identifier column: rows are patients; one in two rows cannot be seen")
-    values: dict[str, list[float] | list[str]] = {}
+    groups, labels_of, said = _groups(kept, columns, problems)
+    notes += said
+    values: dict[str, list[float] | list[str]] = dict(labels_of)
     why: dict[str, tuple[str, ...]] = {}
     for metric in columns.exposures:
         found, reasons, said = read_metric(metric, kept, doses, columns, problems)
@@ -127,7 +134,31 @@ def read_rows(table: RawTable, columns: ExposureColumns) -> ExposureRows:
     frame = _frame(kept, known, labels, columns, values)
     gone = tuple((_quiet_dose(p, columns, how, placed.grid), rule) for p, rule in out)
     notes = [*notes, *said, *more]
-    return ExposureRows(placed.grid, schedules, frame, why, gone, covariates, tuple(notes))
+    return ExposureRows(placed.grid, schedules, frame, why, gone, covariates, tuple(notes), groups)
+
+
+def _groups(
+    kept: Sequence[NamedRow], columns: ExposureColumns, problems: list[Problem]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, list[str]], list[str]]:
+    """Return the levels of each grouping, the level of each row, and what to know of them."""
+    groups: dict[str, tuple[str, ...]] = {}
+    labels: dict[str, list[str]] = {}
+    notes: list[str] = []
+    for grouping, column in columns.groups.items():
+        cells = [row.cell(column) for row in kept]
+        declared = tuple(columns.group_levels.get(grouping, ()))
+        found, groups[grouping], said = read_levels(grouping, cells, declared, problems)
+        labels[grouping] = [level or "" for level in found]
+        notes += said
+        n = Counter(labels[grouping])
+        shown = ", ".join(f"{level} {n[level]}" for level in groups[grouping])
+        notes.append(f"patients of each {grouping}: {shown}")
+        notes += [
+            f"{grouping} '{level}': no patients: what is said of it is the prior or borrowed"
+            for level in groups[grouping]
+            if not n[level]
+        ]
+    return groups, labels, notes
 
 
 def _grid(columns: ExposureColumns, problems: list[Problem]) -> tuple[float, ...]:
@@ -252,7 +283,7 @@ def _frame(
     values: dict[str, list[float] | list[str]],
 ) -> pd.DataFrame:
     parts: dict[str, pd.Series] = {"id": pd.Series([p.patient for p in kept], dtype="str")}
-    if columns.study:
+    if columns.study and "study" not in columns.groups:
         cells = [str(p.row.cells[columns.study]) for p in kept]
         parts["study"] = pd.Series(cells, dtype="str")
     parts["dose"] = pd.Series(list(doses), dtype="float64")

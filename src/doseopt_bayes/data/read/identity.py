@@ -74,8 +74,22 @@ def refuse_twice(
     doses: Sequence[float | None],
     columns: Roles,
     problems: list[Problem],
+    *,
+    groups: Mapping[str, str] | None = None,
 ) -> None:
-    """Note every patient who stands in two rows: same dose A14, other dose C16."""
+    """Note every patient who stands in two rows: same dose A14, other dose C16, other group E01.
+
+    Parameters
+    ----------
+    kept, doses
+        Rows and their doses.
+    columns
+        Column roles.
+    problems
+        Receives the faults.
+    groups
+        Grouping to its column.
+    """
     first: dict[str, tuple[NamedRow, float | None]] = {}
     for patient, dose in zip(kept, doses, strict=True):
         if not columns.id or not patient.patient:
@@ -95,4 +109,11 @@ def refuse_twice(
             code = "DOB-C16"
             repair = "keep the row that counts; if numbering restarts at each dose or site, "
             repair += "name that column in `id_within`"
+        for grouping, column in (groups or {}).items():
+            one, two = before.row.cells.get(column), patient.row.cells.get(column)
+            if one != two:
+                rule += f", in {grouping} {one!r} and {two!r}"
+                code = "DOB-E01"
+                repair = "a patient is in one group: keep the row that counts; if numbering "
+                repair += f"restarts in each {grouping}, id_within={column!r}"
         problems.append(at.problem(code, patient.patient, rule, repair))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,6 +16,7 @@ from doseopt_bayes.data.read.doses import (
     read_doses,
     same_dose,
 )
+from doseopt_bayes.data.read.groups import UNREAD, declared_groups, read_label, read_levels
 from doseopt_bayes.data.read.identity import NamedRow, identify, refuse_twice
 from doseopt_bayes.data.read.patient_outcomes import read_outcomes
 from doseopt_bayes.data.read.table import RawTable, missing_columns
@@ -23,9 +24,11 @@ from doseopt_bayes.data.read.values import NumberStyle
 from doseopt_bayes.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from doseopt_bayes.data.columns import PatientColumns
+    from doseopt_bayes.data.disposition import Mark
+    from doseopt_bayes.data.read.groups import Groups
 
 __all__ = ["Patients", "read_patients"]
 
@@ -45,13 +48,16 @@ class Patients:
         Endpoint to one (dose, rule) per row of the file, as `disposition` takes them.
     notes
         Every default and every change, in words.
+    groups
+        Levels of each grouping; each has a column in `table` and a label in each mark.
     """
 
     doses: tuple[float, ...]
     unit: str
     table: pd.DataFrame
-    marks: dict[str, list[tuple[float, str]]]
+    marks: Mapping[str, Sequence[Mark]]
     notes: tuple[str, ...]
+    groups: Groups = field(default_factory=dict)
 
 
 def read_patients(table: RawTable, columns: PatientColumns) -> Patients:
@@ -79,7 +85,7 @@ def read_patients(table: RawTable, columns: PatientColumns) -> Patients:
         # without doses or identifiers no row can be judged; otherwise the other columns can
         if problems:
             raise table.refusal(problems)
-        return _none(grid, columns)
+        return _none(grid, columns, table)
     everyone = identify(table, columns, problems)
     kept = [p for p in everyone if p.patient not in columns.exclude]
     out = [p for p in everyone if p.patient in columns.exclude]
@@ -91,7 +97,9 @@ def read_patients(table: RawTable, columns: PatientColumns) -> Patients:
     notes = list(placed.notes)
     if columns.planned in here:
         notes.append(_planned_note(kept, placed, columns, how, problems))
-    refuse_twice(kept, placed.doses, columns, problems)
+    labels, groups, more = _read_groups(kept, columns, problems, here)
+    notes += more
+    refuse_twice(kept, placed.doses, columns, problems, groups=columns.groups)
     ends = {e: c for e, c in columns.endpoint_columns.items() if c in here}
     typed = table.typed
     outcomes = {e: read_outcomes(e, kept, columns, typed=typed, problems=problems) for e in ends}
@@ -101,27 +109,65 @@ def read_patients(table: RawTable, columns: PatientColumns) -> Patients:
     if problems:
         raise table.refusal(problems)
     doses = [d for d in placed.doses if d is not None]
-    gone = [
+    gone: list[Mark] = [
         (
+            *_excluded_group(p, columns, groups),
             _excluded_dose(p, columns.dose, how, placed.grid),
             f"excluded: {columns.exclude[p.patient]}",
         )
         for p in out
     ]
-    marks = {e: [*zip(doses, rules, strict=True), *gone] for e, (_, rules) in outcomes.items()}
-    table_out = _frame([p.patient for p in kept], doses, {e: v for e, (v, _) in outcomes.items()})
+    marks: dict[str, list[Mark]] = {}
+    for end, (_, rules) in outcomes.items():
+        rows = zip(labels, doses, rules, strict=True)
+        marks[end] = [(*label, dose, rule) for label, dose, rule in rows]
+        marks[end] += gone
+    values = {e: v for e, (v, _) in outcomes.items()}
+    table_out = _frame([p.patient for p in kept], doses, values, groups=groups, labels=labels)
     if not columns.id:
         notes.append(
             "no identifier column: patients are numbered by row, and a patient standing in two "
             "rows cannot be seen"
         )
-    return Patients(placed.grid, placed.unit, table_out, marks, tuple(notes))
+    return Patients(placed.grid, placed.unit, table_out, marks, tuple(notes), groups)
 
 
-def _none(grid: tuple[float, ...], columns: PatientColumns) -> Patients:
+def _none(grid: tuple[float, ...], columns: PatientColumns, table: RawTable) -> Patients:
     ends = columns.endpoint_columns
-    frame = _frame([], [], {e: [] for e in ends})
-    return Patients(grid, columns.unit, frame, {e: [] for e in ends}, ())
+    groups = declared_groups(columns, table)
+    frame = _frame([], [], {e: [] for e in ends}, groups=groups)
+    return Patients(grid, columns.unit, frame, {e: [] for e in ends}, (), groups)
+
+
+def _read_groups(
+    kept: Sequence[NamedRow], columns: PatientColumns, problems: list[Problem], here: set[str]
+) -> tuple[list[tuple[str, ...]], Groups, list[str]]:
+    """Return the labels of each patient, the levels of each grouping, and notes."""
+    by_grouping = []
+    groups: dict[str, tuple[str, ...]] = {}
+    notes = []
+    for grouping, column in columns.groups.items():
+        if column not in here:
+            continue
+        cells = [p.cell(column) for p in kept]
+        declared = tuple(columns.group_levels.get(grouping, ()))
+        labels, groups[grouping], said = read_levels(grouping, cells, declared, problems)
+        if not groups[grouping] and not problems:
+            rule = f"every patient is excluded and no level of {grouping} is declared"
+            problems.append(Problem("DOB-E07", rule, "list the levels in group_levels"))
+        by_grouping.append([label or UNREAD for label in labels])
+        notes += said
+    rows = [tuple(labels[k] for labels in by_grouping) for k in range(len(kept))]
+    return rows, groups, notes
+
+
+def _excluded_group(patient: NamedRow, columns: PatientColumns, groups: Groups) -> tuple[str, ...]:
+    labels = []
+    for grouping, levels in groups.items():
+        at, value = patient.cell(columns.groups[grouping])
+        label = read_label(value, at, levels, [])
+        labels.append(label if label in levels else UNREAD)
+    return tuple(labels)
 
 
 def _planned_note(
@@ -154,11 +200,18 @@ def _excluded_dose(patient: NamedRow, column: str, how: DoseText, grid: tuple[fl
 
 
 def _frame(
-    ids: Sequence[str], doses: Sequence[float], values: dict[str, list[int | None]]
+    ids: Sequence[str],
+    doses: Sequence[float],
+    values: dict[str, list[int | None]],
+    *,
+    groups: Groups,
+    labels: Sequence[tuple[str, ...]] = (),
 ) -> pd.DataFrame:
     dose = pd.Series(list(doses), dtype="float64")
     frame = pd.DataFrame({"id": pd.Series(list(ids), dtype="str"), "dose": dose})
     frame["cohort"] = (dose != dose.shift()).cumsum().astype("int64")
+    for k, grouping in enumerate(groups):
+        frame[grouping] = pd.Series([row[k] for row in labels], dtype="str")
     for end, outcomes in values.items():
         frame[end] = pd.array(outcomes, dtype="Int8")
     return frame

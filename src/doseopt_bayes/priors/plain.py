@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from scipy import stats
@@ -18,16 +18,7 @@ from doseopt_bayes.errors import DoseOptError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = [
-    "PRIORS",
-    "Beta",
-    "Dirichlet",
-    "HalfNormal",
-    "LogNormal",
-    "Normal",
-    "Prior",
-    "StudentT",
-]
+__all__ = ["Beta", "Dirichlet", "HalfNormal", "LogNormal", "Normal", "Prior", "StudentT"]
 
 Tensor = Any  # a pytensor variable; importing its type would import pytensor
 
@@ -46,7 +37,7 @@ class Prior(Protocol):
         """Return the same prior restricted to positive values."""
 
 
-def _check(prior: object, **conditions: bool) -> None:
+def check_fields(prior: object, **conditions: bool) -> None:
     """Refuse infinite numbers, and any field whose condition is false."""
     for f in fields(prior):  # type: ignore[arg-type]
         value = getattr(prior, f.name)
@@ -93,7 +84,7 @@ class Normal:
     lower: float | None = None
 
     def __post_init__(self) -> None:
-        _check(self, sd=_is_positive(self.sd))
+        check_fields(self, sd=is_positive(self.sd))
 
     def build(self, name: str, dims: Sequence[str] = ()) -> Tensor:
         """Register the parameter in the open PyMC model."""
@@ -116,7 +107,7 @@ class Normal:
 
     def __str__(self) -> str:
         cut = "" if self.lower is None else f", truncated below {self.lower:g}"
-        return f"Normal(mean {self.mean:g}, sd {self.sd:g}{cut}), {_implied(self)}"
+        return f"Normal(mean {self.mean:g}, sd {self.sd:g}{cut}), {implied(self)}"
 
 
 @dataclass(frozen=True)
@@ -139,7 +130,7 @@ class StudentT:
     lower: float | None = None
 
     def __post_init__(self) -> None:
-        _check(self, sd=_is_positive(self.sd), df=_is_positive(self.df))
+        check_fields(self, sd=is_positive(self.sd), df=is_positive(self.df))
 
     def build(self, name: str, dims: Sequence[str] = ()) -> Tensor:
         """Register the parameter in the open PyMC model."""
@@ -162,7 +153,9 @@ class StudentT:
 
     def __str__(self) -> str:
         cut = "" if self.lower is None else f", truncated below {self.lower:g}"
-        return f"StudentT(df {self.df:g}, mean {self.mean:g}, scale {self.sd:g}{cut}), {_implied(self)}"
+        return (
+            f"StudentT(df {self.df:g}, mean {self.mean:g}, scale {self.sd:g}{cut}), {implied(self)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -178,7 +171,7 @@ class HalfNormal:
     sd: float
 
     def __post_init__(self) -> None:
-        _check(self, sd=_is_positive(self.sd))
+        check_fields(self, sd=is_positive(self.sd))
 
     def build(self, name: str, dims: Sequence[str] = ()) -> Tensor:
         """Register the parameter in the open PyMC model."""
@@ -195,7 +188,7 @@ class HalfNormal:
         return self
 
     def __str__(self) -> str:
-        return f"HalfNormal(sd {self.sd:g}), {_implied(self)}"
+        return f"HalfNormal(sd {self.sd:g}), {implied(self)}"
 
 
 @dataclass(frozen=True)
@@ -214,7 +207,7 @@ class LogNormal:
     sd: float
 
     def __post_init__(self) -> None:
-        _check(self, sd=_is_positive(self.sd), median=_is_positive(self.median))
+        check_fields(self, sd=is_positive(self.sd), median=is_positive(self.median))
 
     def build(self, name: str, dims: Sequence[str] = ()) -> Tensor:
         """Register the parameter in the open PyMC model."""
@@ -231,7 +224,7 @@ class LogNormal:
         return self
 
     def __str__(self) -> str:
-        return f"LogNormal(median {self.median:g}, sd of log {self.sd:g}), {_implied(self)}"
+        return f"LogNormal(median {self.median:g}, sd of log {self.sd:g}), {implied(self)}"
 
 
 @dataclass(frozen=True)
@@ -253,7 +246,7 @@ class Beta:
     others: float
 
     def __post_init__(self) -> None:
-        _check(self, events=_is_positive(self.events), others=_is_positive(self.others))
+        check_fields(self, events=is_positive(self.events), others=is_positive(self.others))
 
     def build(self, name: str, dims: Sequence[str] = ()) -> Tensor:
         """Register the parameter in the open PyMC model."""
@@ -270,7 +263,7 @@ class Beta:
         return self
 
     def __str__(self) -> str:
-        return f"Beta({self.events:g} events, {self.others:g} others), {_implied(self)}"
+        return f"Beta({self.events:g} events, {self.others:g} others), {implied(self)}"
 
 
 @dataclass(frozen=True)
@@ -289,7 +282,7 @@ class Dirichlet:
     outcomes: int
 
     def __post_init__(self) -> None:
-        _check(self, patients=_is_positive(self.patients), outcomes=self.outcomes > 1)
+        check_fields(self, patients=is_positive(self.patients), outcomes=self.outcomes > 1)
 
     def build(self, name: str, dims: Sequence[str] = ()) -> Tensor:
         """Register the parameter in the open PyMC model."""
@@ -309,21 +302,14 @@ class Dirichlet:
 
     def __str__(self) -> str:
         said = f"Dirichlet({self.patients:g} patients over {self.outcomes} outcomes)"
-        return f"{said}, each {_implied(self)}"
+        return f"{said}, each {implied(self)}"
 
 
-def _is_positive(value: Any) -> bool:
+def is_positive(value: Any) -> bool:
+    """Whether a value is a number above 0."""
     return isinstance(value, int | float) and value > 0
 
 
-def _implied(prior: Prior) -> str:
+def implied(prior: Prior) -> str:
+    """Say the equal-tailed 95 % range of a prior."""
     return f"95 % within {prior.quantile(0.025):.3g} to {prior.quantile(0.975):.3g}"
-
-
-PRIORS: Final[dict[str, type]] = {
-    "normal": Normal,
-    "student_t": StudentT,
-    "half_normal": HalfNormal,
-    "log_normal": LogNormal,
-}
-"""Priors by the name that a specification file uses."""
