@@ -7,10 +7,23 @@ import pymc as pm
 import pytest
 
 from doseopt_bayes.errors import DoseOptError
-from doseopt_bayes.priors import PRIORS, HalfNormal, LogNormal, Mixture, Normal, StudentT
+from doseopt_bayes.priors import (
+    PRIORS,
+    Beta,
+    HalfNormal,
+    HalfStudentT,
+    LogNormal,
+    Mixture,
+    Normal,
+    Pooled,
+    RootInverseGamma,
+    StudentT,
+    Unpooled,
+)
 
 VALUES = [Normal(1, 2), Normal(-1, 2, lower=0), StudentT(5, 1, 2), StudentT(5, -1, 2, lower=0.0),
-          HalfNormal(0.5), LogNormal(0.25, 0.7), Mixture((0.7, 0.3), (Normal(0, 1), Normal(1, 3)))]  # fmt: skip
+          HalfNormal(0.5), LogNormal(0.25, 0.7), Mixture((0.7, 0.3), (Normal(0, 1), Normal(1, 3))),
+          Beta(0.5, 2), HalfStudentT(3, 1), RootInverseGamma(2, 20)]  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore:Numba will use object mode")
@@ -30,7 +43,8 @@ def test_positive_is_positive_and_keeps_positive_priors(prior):
 
 
 def test_every_registered_prior_is_tested():
-    assert {type(p) for p in VALUES} == set(PRIORS.values())
+    groups = {Pooled, Unpooled}  # tests/priors/test_pooled.py
+    assert {type(p) for p in VALUES} == set(PRIORS.values()) - groups
 
 
 @pytest.mark.parametrize(

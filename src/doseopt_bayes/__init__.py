@@ -125,6 +125,8 @@ if TYPE_CHECKING:
     from doseopt_bayes.errors import SpecError as SpecError
     from doseopt_bayes.exposure_analysis import ExposureAnalysis as ExposureAnalysis
     from doseopt_bayes.exposure_analysis import analyse_exposure as analyse_exposure
+    from doseopt_bayes.heterogeneity import Heterogeneity as Heterogeneity
+    from doseopt_bayes.heterogeneity import assess_heterogeneity as assess_heterogeneity
     from doseopt_bayes.inference.batch import fit_in_blocks as fit_in_blocks
     from doseopt_bayes.inference.batch import fit_many as fit_many
     from doseopt_bayes.inference.batch import preview as preview
@@ -144,6 +146,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.models.blrm import BLRM as BLRM
     from doseopt_bayes.models.crm import CRM as CRM
     from doseopt_bayes.models.efftox import EffTox as EffTox
+    from doseopt_bayes.models.ends import with_pooling as with_pooling
     from doseopt_bayes.models.er_curve import CovariateEffect as CovariateEffect
     from doseopt_bayes.models.er_presets import empirical_emax as empirical_emax
     from doseopt_bayes.models.er_presets import weakly_informative as weakly_informative

@@ -130,7 +130,8 @@ def assess_heterogeneity(
     model, data
         What was fitted, to what; some parameter is pooled.
     factors
-        What the prior of every tau is multiplied by, each in a fit of its own with its own diagnostics.
+        What the prior of every tau is multiplied by, each in a fit of its own with its own diagnostics;
+        with none the power-scaling is all.
     progress
         Called with a few words before each fit.
 
@@ -290,7 +291,7 @@ def _the(level: object) -> str:
 def _moved_words(t: xr.Dataset) -> list[str]:
     """Say which probability the sweep moves most: what the reader must take from the prior."""
     shown = [str(v) for v in t.data_vars if f"{v}_mcse" in t and str(v).startswith("p_")]
-    if not shown:
+    if not shown or t.sizes[FACTOR] == 1:
         return []
     both = t[shown].to_dataarray("quantity")
     span = both.max(FACTOR) - both.min(FACTOR)

@@ -8,6 +8,7 @@ __all__ = ["HOME"]
 
 HOME: Final = {
     "analysis": ("Analysis", "analyse"),
+    "arms.band": ("AssociationBand", "association_band"),
     "arms.compare": ("ArmComparison", "compare_arms"),
     "arms.configuration": (
         "Configuration",
@@ -84,6 +85,7 @@ HOME: Final = {
     "elicit.robust": ("robustify",),
     "errors": ("DataError", "DiagnosticsError", "DoseOptError", "ResultsError", "SpecError"),
     "exposure_analysis": ("ExposureAnalysis", "analyse_exposure"),
+    "heterogeneity": ("Heterogeneity", "assess_heterogeneity"),
     "inference.batch": ("fit_in_blocks", "fit_many", "preview"),
     "inference.gridfit": ("fit_grid",),
     "inference.nuts": ("fit",),
@@ -94,6 +96,7 @@ HOME: Final = {
     "models.blrm": ("BLRM",),
     "models.crm": ("CRM",),
     "models.efftox": ("EffTox",),
+    "models.ends": ("with_pooling",),
     "models.er_curve": ("CovariateEffect",),
     "models.er_presets": ("empirical_emax", "weakly_informative"),
     "models.exposure_response": ("ExposureResponse",),

@@ -47,6 +47,7 @@ def data_multiples(analysis: Analysis) -> xr.Dataset:
     xarray.Dataset
         Over ``level``, ``dose`` and ``variable`` (p_eff, p_tox, others): posterior ``mean`` with
         ``low``, ``high`` and ``mcse``; ``events`` of ``n``, ``observed`` with its exact interval.
+        ``events_together`` of ``n_together`` (dose, variable): known for all patients together only.
         ``n_treated`` over level and dose; ``limit`` and ``limit_variable`` over ``rule``.
     """
     decision, post = analysis.decision, analysis.posterior
@@ -71,6 +72,11 @@ def data_multiples(analysis: Analysis) -> xr.Dataset:
     ):
         data[name] = seen[column]
     data[names.N_TREATED] = table[names.N_TREATED]
+    for name in (names.N_TOGETHER, names.EVENTS_TOGETHER):
+        if name in post.seen:
+            ends = [v.removeprefix("p_") for v in shown]
+            both = post.seen[name].reindex({names.ENDPOINT: ends}, fill_value=0)
+            data[name] = both.rename({names.ENDPOINT: VARIABLE}).assign_coords({VARIABLE: shown})
     data = one_line(data.drop_vars("rule", errors="ignore"), over)
     lines = limits(decision.rules)
     data["limit"], data["limit_variable"] = lines["limit"], lines["variable"]
@@ -84,7 +90,8 @@ def plot_multiple(data: xr.Dataset, *, level: str, variable: str, ax: Axes | Non
 
     Markers: posterior means at the candidate doses, hollow where no patient of the subgroup was
     treated; line and band join means and credible intervals. Cross with thin bar: observed rate and
-    exact interval. Dashed line: limit of a rule. Below each dose: events / patients analysed.
+    exact interval. Dashed line: limit of a rule. Below each dose: events / patients analysed, after
+    "all:" those of all subgroups together where nothing else is known.
 
     Parameters
     ----------
@@ -123,14 +130,19 @@ def plot_multiple(data: xr.Dataset, *, level: str, variable: str, ax: Axes | Non
             ax.axhline(float(value), color=style.INK, linewidth=0.9, linestyle=(0, (5, 3)), zorder=2,
                        gid="limit")  # fmt: skip
         ax.set_xlim(doses[0] - 0.14 * span, doses[-1] + 0.14 * span)
-        counts = [
-            f"{int(x)}/{int(n)}" for x, n in zip(here[names.EVENTS], here[names.N], strict=True)
-        ]
-        labels = [f"{d:g}\n{c}" for d, c in zip(doses, counts, strict=True)]
+        labels = [f"{d:g}\n{_counted(here, i)}" for i, d in enumerate(doses)]
         label_doses(ax, doses, labels)
         ax.tick_params(labelsize=7)
         ax.set_title(style.escape(level), fontsize=8.5)
     return ax
+
+
+def _counted(here: xr.Dataset, i: int) -> str:
+    """Events / patients of the subgroup at a dose, or of all subgroups where only that is known."""
+    x, n = int(here[names.EVENTS][i]), int(here[names.N][i])
+    if not n and names.N_TOGETHER in here and int(here[names.N_TOGETHER][i]):
+        return f"all: {int(here[names.EVENTS_TOGETHER][i])}/{int(here[names.N_TOGETHER][i])}"
+    return f"{x}/{n}"
 
 
 def _per_row(data: xr.Dataset) -> int:
@@ -207,6 +219,10 @@ def caption_multiples(data: xr.Dataset) -> str:
         ),
         f"Patients treated: {by_level}.",
     ]
+    if names.N_TOGETHER in data and int(data[names.N_TOGETHER].sum()):
+        said.append(
+            '"all": events / patients of all subgroups together, where only these are known.'
+        )
     if not bool((data[names.N_TREATED] > 0).all()):
         said.append("Hollow marker: no patient of the subgroup was treated at that dose.")
     if data.sizes["rule"]:
