@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "doseopt_bayes"
 FLOORS = ["home", "errors", "names", "files", "locks", "datasets", "priors", "data", "plan", "models",
           "elicit", "inference", "prediction", "choice", "decision", "arms", "heterogeneity", "analysis",
-          "exposure_analysis", "design", "plots", "report", "spec",
-          "reopen", "progress", "cli_simulate", "cli_exposure", "cli"]  # fmt: skip
+          "exposure_analysis", "design", "planning", "plots", "report", "spec",
+          "reopen", "progress", "cli_plan", "cli_simulate", "cli_exposure", "cli"]  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
 
 

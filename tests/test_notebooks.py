@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -46,6 +47,19 @@ def test_from_analysis_data_sets_to_a_dose_by_exposure(tmp_path):
     assert "which dose is best is not resolved by these data" in said
     assert "beyond the studied range" in said
     assert said.count("Picture(") == 4
+
+
+def test_subpopulations_and_what_they_leave_open(tmp_path):
+    said = executed("03_subpopulations.ipynb", tmp_path)
+    assert "diagnostics passed" in said
+    assert "observed 7.7%; no pooling 11" in said
+    for who in ("laBCC", "mBCC", "whole population"):
+        assert f"{who}: 200 mg is recommended" in said
+    ends = dict(re.findall(r"(hierarchical|no pooling|full pooling): .*= (0\.\d+)", said))
+    assert float(ends["no pooling"]) < float(ends["hierarchical"]) < float(ends["full pooling"])
+    assert "the prior matters there" in said
+    assert re.search(r"\nE +0\.0\d\n", said)  # the group apart borrows nothing
+    assert said.count("Picture(") == 2
 
 
 def test_operating_characteristics_of_a_design(tmp_path):

@@ -25,8 +25,22 @@ def test_the_notebook_example_runs_and_recommends_the_published_dose(tmp_path, m
     assert len(statements) <= 10
 
 
+def test_the_example_of_subgroups_shrinks_and_gives_each_a_dose(monkeypatch, capsys):
+    code = EXAMPLES[1]
+    monkeypatch.chdir(ROOT)
+    scope: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), scope)  # noqa: S102  (two_forms of a disease)
+    said = capsys.readouterr().out
+    rate = float(scope["post"].expect(scope["post"]["p_eff"]).sel(subgroup="mBCC", dose=200))
+    assert 1 / 13 < rate < 37 / 66
+    assert abs(rate - 0.195) < 0.01
+    for who in ("laBCC", "mBCC", "whole population"):  # the dose that the regulators approved
+        assert f"{who}: 200 mg is recommended" in said
+    assert len(code.strip().splitlines()) <= 15
+
+
 def test_the_example_of_exposure_response_runs_and_says_what_is_not_identified(capsys):
-    _, code = EXAMPLES
+    code = EXAMPLES[2]
     scope: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), scope)  # noqa: S102
     said = capsys.readouterr().out

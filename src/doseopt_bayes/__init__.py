@@ -153,7 +153,23 @@ if TYPE_CHECKING:
     from doseopt_bayes.models.exposure_response import ExposureResponse as ExposureResponse
     from doseopt_bayes.models.joint_exposure import JointExposureResponse as JointExposureResponse
     from doseopt_bayes.models.saturated import Saturated as Saturated
+    from doseopt_bayes.planning.bias import shrunk_rates as shrunk_rates
+    from doseopt_bayes.planning.boundaries import Boundaries as Boundaries
+    from doseopt_bayes.planning.boundaries import bop2 as bop2
+    from doseopt_bayes.planning.boundaries import go_no_go as go_no_go
+    from doseopt_bayes.planning.plan import ArmPlan as ArmPlan
+    from doseopt_bayes.planning.plan import plan_arms as plan_arms
+    from doseopt_bayes.planning.predictive import Predicted as Predicted
+    from doseopt_bayes.planning.predictive import assurance as assurance
+    from doseopt_bayes.planning.predictive import predict_decision as predict_decision
+    from doseopt_bayes.planning.rule import HighestUtility as HighestUtility
+    from doseopt_bayes.planning.rule import KeepsMargins as KeepsMargins
+    from doseopt_bayes.planning.seamless import Seamless as Seamless
+    from doseopt_bayes.planning.seamless import seamless_error as seamless_error
+    from doseopt_bayes.planning.tabulated import margin_boundaries as margin_boundaries
     from doseopt_bayes.plots.arms import figure_arms as figure_arms
+    from doseopt_bayes.plots.arms_choice import figure_configurations as figure_configurations
+    from doseopt_bayes.plots.arms_choice import figure_plan as figure_plan
     from doseopt_bayes.plots.exposure_pictures import figure_by_dose as figure_by_dose
     from doseopt_bayes.plots.exposure_pictures import figure_covariates as figure_covariates
     from doseopt_bayes.plots.exposure_pictures import (
@@ -199,6 +215,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.report.history import history as history
     from doseopt_bayes.report.manifest import load_results as load_results
     from doseopt_bayes.report.simulation import save_simulation as save_simulation
+    from doseopt_bayes.spec.arms_plan import PlanSpec as PlanSpec
     from doseopt_bayes.spec.exposure import ExposureSpec as ExposureSpec
     from doseopt_bayes.spec.scenarios import read_scenarios as read_scenarios
     from doseopt_bayes.spec.spec import Spec as Spec

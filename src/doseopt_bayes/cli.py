@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from doseopt_bayes.cli_exposure import check_exposure_file, reads_exposure, run_exposure
+from doseopt_bayes.cli_plan import add_plan
 from doseopt_bayes.cli_simulate import add_simulate
 from doseopt_bayes.errors import DataError, DoseOptError, SpecError
 
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(do=_report, data=None)
 
     add_simulate(commands)
+    add_plan(commands)
 
     check = commands.add_parser(
         "check", help="say everything that is wrong with a specification and data, without sampling"
@@ -95,10 +97,16 @@ def _run(options: argparse.Namespace) -> int:
         return run_exposure(options)
     # imported here, so that --help does not pay for it
     from doseopt_bayes.locks import locked  # noqa: PLC0415
+    from doseopt_bayes.models.tallied import groups_of  # noqa: PLC0415
     from doseopt_bayes.spec.spec import Spec  # noqa: PLC0415
 
     say = (lambda _: None) if options.quiet else _say
     spec = Spec.load(options.spec)
+    if options.add and groups_of(spec.model):
+        raise DoseOptError(
+            "--add shows how the ranking of one group moved; this model has subgroups",
+            hint="name a new folder for each interim: --out results/interim-2",
+        )
     data = spec.read(options.data)
     folder = Path(options.out or Path("results") / spec.plan.id)
     with locked(folder) as taken_over:  # a folder that cannot be written costs no sampling

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import xarray as xr
 
 from doseopt_bayes import names
@@ -82,11 +81,10 @@ class Heterogeneity:
                 lead, status = float(at["leading"]), str(at["status"].item())
                 row: dict[str, Any] = {"tau's prior times": float(factor), LEVEL: str(level),
                                        "leading": lead, "status": status}  # fmt: skip
-                here = (
-                    at.sel({names.DOSE: lead}) if not math.isnan(lead) else at.isel(dose=0) * np.nan
-                )
-                row["Pr(OBD)"] = float(here["prob_obd_admissible"])
-                row["Pr(OBD) mcse"] = float(here["prob_obd_admissible_mcse"])
+                some = not math.isnan(lead)
+                for part in ("", " mcse"):
+                    p = at[f"prob_obd_admissible{part.replace(' ', '_')}"]
+                    row[f"Pr(OBD){part}"] = float(p.sel({names.DOSE: lead})) if some else math.nan
                 rows.append(row)
         import pandas as pd  # noqa: PLC0415
 

@@ -45,7 +45,8 @@ E05  tests/data/read/test_nonmem.py::test_derived_exposures_are_joined
 E05  tests/data/test_group_faults.py::test_a_row_lost_by_its_group_is_caught
 E05  tests/data/test_group_faults.py::test_an_excluded_patient_without_a_group_is_accounted_for
 E05  tests/data/test_groups.py::test_groups_add_up_to_the_table_without_groups
-E06  not yet: no exposure-response model has a hierarchy
+E06  tests/faults/test_e.py::test_e06_a_spread_that_the_data_do_not_show_is_warned_of
+E06  tests/faults/test_e.py::test_e06_a_spread_that_the_data_show_is_not_warned_of
 E07  tests/data/test_exposure.py::test_declared_levels_without_patients_are_kept
 E07  tests/data/test_group_faults.py::test_a_planned_level_without_patients_is_kept
 E08  not here: no randomisation list is read

@@ -129,9 +129,9 @@ REFUSED = {
         lambda: Pooled(Normal(0, 1), HALF, exchangeable_prior=Normal(0, 1), apart=Normal(0, 1)),
         "exchangeable_prior"),
     "apart on another scale": (
-        lambda: Pooled(Normal(0, 1), HALF, exchangeable=0.5, apart=LogNormal(1, 1)), "LogNormal when `mean` is"),
+        lambda: Pooled(Normal(0, 1), HALF, exchangeable=0.5, apart=LogNormal(1, 1)), "is of one group"),
     "apart that is pooled": (
-        lambda: Pooled(Normal(0, 1), HALF, exchangeable=0.5, apart=Pooled(Normal(0, 1), HALF)), "prior of one group"),
+        lambda: Pooled(Normal(0, 1), HALF, exchangeable=0.5, apart=Pooled(Normal(0, 1), HALF)), "is of one group"),
     "centred mixture": (lambda: Pooled(Normal(0, 1), HALF, centred=True, **MIX), "centred groups can be"),
     "centred, correlated": (
         lambda: Pooled(Normal(0, 1), HALF, centred=True, together="a"), "centred groups can be"),
@@ -230,7 +230,7 @@ def test_a_specification_says_the_same(name):
 
 def test_a_fault_in_a_specification_names_its_key():
     build = Builder("spec.toml")
-    text = WRITTEN.replace('exchangeable = 0.8', 'exchangeable = 80').replace("sd = 0.5 }", "sd = -1 }")  # fmt: skip
+    text = WRITTEN.replace("exchangeable = 0.8", "exchangeable = 80").replace("sd = 0.5 }", "sd = -1 }")  # fmt: skip
     for name, parsed in tomllib.loads(text).items():
         build.kind(PRIORS, parsed, name, key="dist")
     assert [p.column for p in build.problems] == ["a.tau"]

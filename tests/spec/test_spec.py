@@ -24,6 +24,7 @@ THALL = (MODELS_FOLDER / "efftox-thall2014.toml").read_text(encoding="utf-8")
 
 # a change of content without a change of version is a silent amendment of the protocol
 PINNED = {
+    "bolt-sonidegib": ("1.0.0", "e117c33e18fb867b"),
     "blrm-single-agent": ("1.1.0", "dd0dba592a114beb"),
     "er-hyperglycaemia": ("1.0.0", "7c37eb6780e6ef27"),
     "efftox-thall2014": ("1.1.0", "5a1a9ded9d767820"),
@@ -177,3 +178,55 @@ def test_a_bad_alternative_is_a_problem_of_the_file(tmp_path, wrong, said):
     path = written(tmp_path, THALL.replace("[[rule]]", f"{wrong}\n[[rule]]", 1))
     with pytest.raises(SpecError, match=said):
         Spec.load(path)
+
+
+BOLT = (MODELS_FOLDER / "bolt-sonidegib.toml").read_text(encoding="utf-8")
+GROUPS = 'groups = { subgroup = "subgroup" }'
+
+
+def bolt(tmp_path, old, new):
+    assert old in BOLT
+    return check(written(tmp_path, BOLT.replace(old, new, 1)))
+
+
+def test_the_levels_of_subgroups_are_said_once_and_closed():
+    spec, data, _ = check(MODELS_FOLDER / "bolt-sonidegib.toml")
+    assert spec.model.groups == {"subgroup": ("laBCC", "mBCC")}
+    assert spec.plan.columns.group_levels == spec.model.groups
+    assert data.groups == spec.model.groups
+    assert not [n for n in data.notes if "pre-specified" in n]
+    pooled = spec.model.priors["eff_slope"]
+    assert (pooled.over, str(pooled.tau)[:18]) == ("subgroup", "HalfNormal(sd 0.5)")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (GROUPS, f'{GROUPS}\ngroup_levels = {{ subgroup = ["mBCC", "laBCC"] }}', "say them once"),
+        (GROUPS, "", "no column says which is whose"),
+        ('together = "all"', "", "all"),
+        ('["laBCC", "mBCC"]', '["laBCC", "MBCC"]', "mBCC"),
+        ('over = "subgroup"', 'over = "subgrup"', "did you mean 'subgroup'?"),
+        ('tau = { dist = "half_normal", sd = 0.5 }', 'tau = { dist = "normal", mean = 0.0, sd = 1.0 }',
+         "tau is a standard deviation"),
+        ('subgroup = ["laBCC", "mBCC"]', 'subgroup = ["laBCC", "laBCC"]', "name each pre-specified group once"),
+    ],
+)  # fmt: skip
+def test_faults_of_subgroups_are_named(tmp_path, old, new, said):
+    _, _, problems = bolt(tmp_path, old, new)
+    assert problems
+    assert said in " ".join(map(str, problems))
+
+
+def test_levels_that_are_said_twice_and_agree_are_no_problem(tmp_path):
+    same = f'{GROUPS}\ngroup_levels = {{ subgroup = ["laBCC", "mBCC"] }}'
+    spec, _, problems = bolt(tmp_path, GROUPS, same)
+    assert problems == []
+    assert spec.plan.columns.group_levels == spec.model.groups
+
+
+def test_an_alternative_has_the_subgroups_of_the_model(tmp_path):
+    other = '[alternative."each dose by itself"]\nkind = "saturated"\n\n[[rule]]'
+    spec, _, problems = bolt(tmp_path, "[[rule]]", other)
+    assert problems == []
+    assert spec.alternatives["each dose by itself"].groups == spec.model.groups

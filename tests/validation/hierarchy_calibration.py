@@ -170,9 +170,7 @@ def summarised(
     again = np.flatnonzero(~passed)
     found = {name: table[name].transpose("part", "trial", ...).to_numpy() for name in wanted}
     for i in again:  # one by one: 131,072 particles of ten groups take memory
-        one = fit_many(
-            model, counts.isel(trial=[i]), seed=seed, particles=PARTICLES[1], nuts=False
-        )
+        one = fit_many(model, counts.isel(trial=[i]), seed=seed, particles=PARTICLES[1], nuts=False)
         for name, x in one.each(read).data_vars.items():
             found[str(name)][:, i] = x.transpose("part", "trial", ...).to_numpy()[:, 0]
         failed += int(not one.table["passed"].all())
@@ -221,14 +219,18 @@ def sem(x: np.ndarray) -> float:
 def main() -> None:
     """Run the study and write its table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="cases whose name holds this; nothing is written")
+    parser.add_argument(
+        "--only", default="", help="cases whose name holds this; nothing is written"
+    )
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
     chosen = [name for name in cases() if given.only in name]
     rows = []
     with ProcessPoolExecutor(given.workers, mp_context=get_context("spawn")) as pool:
         for name, row in zip(chosen, pool.map(calibrated, chosen), strict=True):
-            rows.append({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in row.items()})
+            rows.append(
+                {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in row.items()}
+            )
             print(name, rows[-1], flush=True)
             if not given.only:
                 pd.DataFrame(rows).to_csv(HERE / "hierarchy_calibration.csv", index=False)

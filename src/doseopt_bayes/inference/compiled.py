@@ -16,6 +16,7 @@ import xarray as xr
 
 from doseopt_bayes import names
 from doseopt_bayes.inference.fingerprint import fingerprint
+from doseopt_bayes.models.exnex import SEEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +99,8 @@ class Compiled:
             for d in model.data_vars
             if not people & set(dims.get(d.name, ()))
         }
+        # before the data, a group belongs to the others with its prior share: nobody was seen
+        batched |= {d: pt.zeros_like(x) for d, x in batched.items() if d.name == SEEN}
         outputs = vectorize_graph([v for g in groups.values() for v in g], replace=batched)
         outputs += [model.rvs_to_values[v] for v in model.observed_RVs]
         with strict_floats(), warnings.catch_warnings():

@@ -101,8 +101,8 @@ def heterogeneity_notes(
             why = f"one patient alone in {', '.join(few)}" if few else "patients in one group alone"
             said.append(f"{grouping}: {why}: how much groups differ is hardly seen in the data")
     said += [
-        f"{tau}: its posterior sd is {ratio:.2f} of its prior sd: the data say little about how much "
-        "groups differ, and the prior decides how much they borrow"
+        f"{tau}: its posterior sd is {ratio:.2f} of its prior sd: how much groups borrow rests on that "
+        "prior"
         for tau, ratio in ratios.items()
         if not ratio < UNLEARNT
     ]
@@ -130,7 +130,8 @@ def group_attributes(model: Recipe, notes: Sequence[str]) -> dict[str, str]:
     pooled = [g for g in groups if any(_over(p, g) for p in priors)]
     # a grouping over which nothing differs is pooled altogether
     apart = {g for p in priors if isinstance(p, Unpooled) for g in groupings_of(p)}
-    pooled += [g for g in groups if g not in pooled and g not in apart and model.priors]
+    if not getattr(model, "by_itself", False):
+        pooled += [g for g in groups if g not in pooled and g not in apart]
     return {
         "groupings": ",".join(groups),
         "pooled_over": ",".join(pooled),

@@ -26,6 +26,7 @@ __all__ = [
     "COLUMN",
     "EXCHANGEABLE",
     "MIXTURE",
+    "SEEN",
     "SELECTOR",
     "is_mixture",
     "mixture_totals",
@@ -35,6 +36,7 @@ __all__ = [
 Tensor = Any  # a pytensor variable
 COLUMN: Final = "column"
 MIXTURE: Final = "outcomes_by_group"  # the observed node: one row of counts for each group
+SEEN: Final = f"{MIXTURE}_counts"  # its data
 EXCHANGEABLE: Final = "prob_exchangeable"
 SELECTOR: Final = "exchangeable_selector"  # decides in each draw which of the two values holds
 FLOOR: Final = -1e300  # in place of -inf, which times a count of 0 is not a number
@@ -89,7 +91,7 @@ def observe_mixture(
     model.add_coord(COLUMN, labels)
     model.add_coord("block", list(range(totals.shape[-1])))
     n = pm.Data(f"{MIXTURE}_n", totals, dims=(grouping, "block"))
-    value = pm.Data(f"{MIXTURE}_counts", seen, dims=(grouping, COLUMN))
+    value = pm.Data(SEEN, seen, dims=(grouping, COLUMN))
     pm.CustomDist(
         MIXTURE,
         log_p,

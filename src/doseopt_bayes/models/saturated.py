@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError
@@ -76,6 +76,8 @@ class Saturated:
     patients: float = 1.0
     others: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    by_itself: ClassVar[bool] = True  # no dose and no group borrows from another
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "doses", checked_doses("Saturated", self.doses))

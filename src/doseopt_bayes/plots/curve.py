@@ -122,8 +122,8 @@ def plot_curve(data: xr.Dataset, *, variable: str, ax: Axes | None = None) -> Ax
         ax = style.new_figure(3.3).add_subplot() if ax is None else ax
         here = data.sel({"variable": variable})
         doses = [float(d) for d in data[names.DOSE].to_numpy()]
-        span = doses[-1] - doses[0]
-        aside = min(0.028 * span, 0.4 * float(np.diff(doses).min()))
+        span = doses[-1] - doses[0] or 0.2 * doses[0]  # a basket has one dose
+        aside = min([0.028 * span, *(0.4 * np.diff(doses))])
         mean, low, high = (here[k].to_numpy() for k in ("mean", "low", "high"))
         ax.fill_between(doses, low, high, color=style.PALE, linewidth=0, zorder=0)
         ax.plot(doses, mean, color=style.GREY, linewidth=0.9, zorder=1, gid="line")

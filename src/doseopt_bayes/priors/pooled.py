@@ -176,14 +176,10 @@ class Pooled:
             )
         share = self.exchangeable_prior
         if share is not None and not (share.quantile(1e-9) >= 0 and share.quantile(1 - 1e-9) <= 1):
-            raise DoseOptError(
-                f"Pooled: {share} is no exchangeable_prior of a probability", hint="Beta(1, 1)"
-            )
+            raise DoseOptError(f"Pooled: {share} is no exchangeable_prior of a probability")
         shared = isinstance(self.apart, Pooled | Unpooled)
         if shared or (self.apart is not None and isinstance(self.apart, LogNormal) != self.is_log):
-            raise DoseOptError(
-                "Pooled: `apart` is the prior of one group; it is LogNormal when `mean` is"
-            )
+            raise DoseOptError("Pooled: `apart` is of one group, and LogNormal when `mean` is")
 
     def _check_centre(self) -> None:
         centre = self.mean
@@ -285,7 +281,8 @@ class Pooled:
 
     def quantile(self, q: float) -> float:
         """Quantile of the prior of a new group that belongs to the others, by the midpoint rule."""
-        axes, middle = [p.tau for p in self._levels()], self._levels()[-1].mean
+        axes: list[Any] = [p.tau for p in self._levels()]
+        middle: Any = self._levels()[-1].mean
         exact = isinstance(middle, Normal | LogNormal)  # over the centre
         many = min(NODES, int((NODES**2) ** (1 / (len(axes) + (not exact)))))
         square = reduce(np.add.outer, [np.square(_nodes(tau, many)) for tau in axes]).ravel()
@@ -296,10 +293,10 @@ class Pooled:
         else:
             centre = _nodes(middle, many)
         spread = np.sqrt(square)
-        ends = centre.min() - 9 * spread.max(), centre.max() + 9 * spread.max()
-        x = optimize.brentq(
-            lambda x: float(special.ndtr((x - centre[:, None]) / spread).mean()) - q, *ends
-        )
+        far = 9 * spread.max()
+        ends = centre.min() - far, centre.max() + far
+        at = centre[:, None]
+        x = optimize.brentq(lambda x: float(special.ndtr((x - at) / spread).mean()) - q, *ends)
         return math.exp(x) if self.is_log else float(x)
 
     def _levels(self) -> list[Pooled]:
@@ -335,7 +332,7 @@ class Pooled:
 
 
 @lru_cache(maxsize=256)
-def _nodes(prior: Prior, n: int) -> np.ndarray:
+def _nodes(prior: Any, n: int) -> np.ndarray:
     """Return quantiles in the middle of n equal parts of the probability."""
     return np.array([prior.quantile((i + 0.5) / n) for i in range(n)])
 

@@ -244,8 +244,8 @@ def pooled(analysis: Analysis) -> Table | None:
     columns = ("Parameter", "Prior", "Posterior median", "95 % interval", "sd / prior sd")
     note = (
         "tau: standard deviation between subgroups, on the scale of the parameter; median ± Monte Carlo "
-        "standard error, equal-tailed interval. Where the ratio of standard deviations is near 1 the "
-        "data say little about how much subgroups differ, and the prior decides how much they borrow."
+        "standard error, equal-tailed interval. Where the ratio of standard deviations is near 1, "
+        "how much subgroups borrow rests on that prior."
     )
     return Table("How much subgroups differ", columns, tuple(rows), note)
 
