@@ -68,7 +68,7 @@ class Basket:
       priors:
         log_odds  ~ Pooled over subgroup (non-centred): mean ~ Normal(mean -1.38629, sd 2.29129), \
 95 % within -5.88 to 3.1; tau ~ HalfNormal(sd 1), 95 % within 0.0313 to 2.24; a new group 95 % \
-within -6.28 to 3.51
+within -6.3 to 3.52
     """
 
     dose: float

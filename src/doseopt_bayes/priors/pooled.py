@@ -293,9 +293,8 @@ class Pooled:
         else:
             centre = _nodes(middle, many)
         spread = np.sqrt(square)
-        far = 9 * spread.max()
+        at, far = centre[:, None], 9 * spread.max()
         ends = centre.min() - far, centre.max() + far
-        at = centre[:, None]
         x = optimize.brentq(lambda x: float(special.ndtr((x - at) / spread).mean()) - q, *ends)
         return math.exp(x) if self.is_log else float(x)
 

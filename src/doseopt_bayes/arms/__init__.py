@@ -1,0 +1,1 @@
+"""Randomised arms against each other, from one posterior: differences, margins, configurations."""

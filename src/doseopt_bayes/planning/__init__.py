@@ -1,0 +1,1 @@
+"""Planning randomised arms in closed form: boundaries, sample sizes, predictions, biases."""
