@@ -52,7 +52,8 @@ def trial(*, others: bool) -> TrialData:
 
 
 def test_every_registered_model_has_a_recipe_here():
-    assert {type(r) for r in RECIPES.values()} == set(MODELS.values())
+    # a basket always has groups, and one dose: tests/models/test_basket.py and test_groups.py
+    assert {type(r) for r in RECIPES.values()} == set(MODELS.values()) - {MODELS["basket"]}
 
 
 @every

@@ -20,6 +20,7 @@ from doseopt_bayes.inference.weighted import MIN_ESS, TRIAL, Weighted, trusted
 from doseopt_bayes.models.exnex import EXCHANGEABLE, is_mixture
 from doseopt_bayes.models.exposure_response import ExposureResponse
 from doseopt_bayes.models.joint_exposure import JointExposureResponse
+from doseopt_bayes.priors import Pooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -267,7 +268,9 @@ def preview(
     -------
     Weighted
         With the parameters and ``p_cell``, for :func:`~doseopt_bayes.decision.decide.decide`. A look at
-        the data: the analysis of record is that of :func:`~doseopt_bayes.inference.nuts.fit`.
+        the data: the analysis of record is that of :func:`~doseopt_bayes.inference.nuts.fit`. Of a
+        hierarchy the probabilities are as good as elsewhere; the spread of tau may be too small by a
+        tenth, more than its error says, which a note repeats.
     """
     if isinstance(recipe, JointExposureResponse):
         raise DoseOptError(
@@ -299,7 +302,12 @@ def preview(
     )
     note = f"preview by {said}: {int(row['particles'])}, effective {float(row['ess']):.0f}"
     post.tree.attrs.update(data_source=data.source, data_sha256=data.sha256)
-    return replace(post, notes=(note, *data.notes))
+    notes = [note]
+    if engine != NUTS and any(isinstance(p, Pooled) for p in recipe.priors.values()):
+        notes.append(
+            "particles understate the spread of tau, by up to a tenth of it: fit() for tau"
+        )
+    return replace(post, notes=(*notes, *data.notes))
 
 
 def _check(**numbers: tuple[Any, int]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from doseopt_bayes.data.roles import DIMS
 from doseopt_bayes.errors import DoseOptError, did_you_mean
 from doseopt_bayes.priors import Pooled, groupings_of
+from doseopt_bayes.priors.named import SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -216,7 +217,7 @@ def _log_share(priors: Mapping[str, Prior], groups: Mapping[str, tuple[str, ...]
         with np.errstate(divide="ignore"):
             both = np.log(np.stack([known, 1 - known]))
         return pt.as_tensor_variable(np.maximum(both, -1e300))
-    learnt = prior.exchangeable_prior.build("share_exchangeable")
+    learnt = prior.exchangeable_prior.build(SHARE)
     own = np.array([v in prior.exchangeable_of for v in groups[prior.over]])
     share = pt.where(own, known, learnt)
     return pt.stack([pt.log(share), pt.log1p(-share)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from doseopt_bayes.priors.mixture import COMPONENTS, Mixture
+from doseopt_bayes.priors.named import groupings_of, parameter_names
 from doseopt_bayes.priors.plain import (
     Beta,
     Dirichlet,
@@ -14,7 +15,7 @@ from doseopt_bayes.priors.plain import (
     Prior,
     StudentT,
 )
-from doseopt_bayes.priors.pooled import Pooled, Unpooled, groupings_of, parameter_names
+from doseopt_bayes.priors.pooled import Pooled, Unpooled
 from doseopt_bayes.priors.scales import HalfStudentT, RootInverseGamma
 
 __all__ = [

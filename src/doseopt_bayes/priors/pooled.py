@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from doseopt_bayes.priors.plain import Prior
 
-__all__ = ["Pooled", "Unpooled", "groupings_of", "parameter_names"]
+__all__ = ["Pooled", "Unpooled"]
 
 Tensor = Any  # a pytensor variable
 SUBGROUP: Final = "subgroup"
@@ -334,17 +334,3 @@ class Pooled:
 def _nodes(prior: Any, n: int) -> np.ndarray:
     """Return quantiles in the middle of n equal parts of the probability."""
     return np.array([prior.quantile((i + 0.5) / n) for i in range(n)])
-
-
-def groupings_of(prior: Prior) -> tuple[str, ...]:
-    """Return the groupings over which a parameter with this prior varies; none for a plain prior."""
-    return prior.dims if isinstance(prior, Pooled | Unpooled) else ()
-
-
-def parameter_names(priors: Mapping[str, Prior]) -> tuple[str, ...]:
-    """Return the names of all parameters with a prior, those of the hierarchy after their own."""
-    return tuple(
-        n
-        for name, prior in priors.items()
-        for n in (name, *(prior.hyper(name) if isinstance(prior, Pooled | Unpooled) else ()))
-    )
