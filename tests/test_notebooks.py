@@ -62,6 +62,27 @@ def test_subpopulations_and_what_they_leave_open(tmp_path):
     assert said.count("Picture(") == 2
 
 
+def test_randomised_arms_where_the_lower_dose_wins_and_where_not(tmp_path):
+    said = executed("04_randomised_arms.ipynb", tmp_path)
+    assert said.count("diagnostics passed: True") == 2
+    assert "OPTIC: 45 mg is recommended" in said
+    assert "BOLT: 200 mg is recommended" in said
+    for pair in ("15 vs 30 mg", "15 vs 45 mg", "30 vs 45 mg"):
+        assert f"{pair}: the margins of the lower dose are not met" in said
+    assert "200 vs 800 mg: the margins of the lower dose are met" in said
+    assert re.search(r"arterial events, 15 less 45 mg: .* not resolved by these data", said)
+    assert "OPTIC - The 3 configurations disagree." in said
+    assert "BOLT - All 3 configurations lead to 200 mg." in said
+    assert "which dose is best for them is not resolved by these data" in said
+    for verdict in ("met", "not met"):
+        assert f"the verdict is '{verdict}' with any of them" in said
+    assert re.search(r"as OPTIC: .* patients per arm .*\(simulation error 0\.00", said)
+    assert "hardly different: not reached with 60 patients per arm" in said
+    assert "clear: the end of the trial will hardly change 200 mg" in said
+    assert "close: 200 mg is ahead; not resolved yet, go on" in said
+    assert said.count("Picture(") == 4
+
+
 def test_operating_characteristics_of_a_design(tmp_path):
     said = executed("05_operating_characteristics.ipynb", tmp_path)
     assert "The first cohort of 3 patients receives 1 mg." in said

@@ -56,6 +56,26 @@ def test_the_band_holds_what_complete_data_say_and_meets_it_at_their_association
     assert abs(apart - truth) > 0.01
 
 
+def test_three_arms_have_a_band_for_each_pair_with_the_errors_of_its_own_margins():
+    post = posterior([*HALF, (90, 40, 25, 45)], doses=(15.0, 30.0, 45.0))
+    found = dob.compare_arms(post, margins=MARGINS, utility=CUI)
+    shown = dob.association_band(post, found, seed=1).table
+    assert dict(shown.sizes)["pair"] == 3
+    for pair in found.table["pair"].to_numpy():
+        alone = dob.compare_arms(
+            post, margins=MARGINS, utility=CUI,
+            pairs=[(float(found.table["low"].sel(pair=pair)), float(found.table["high"].sel(pair=pair)))],
+        )  # fmt: skip
+        one = dob.association_band(post, alone, seed=1).table.isel(pair=0)
+        two = shown.sel(pair=pair)
+        # the arms are coupled by other random numbers: alike within their errors
+        gap = abs(one["joint"] - two["joint"])
+        assert bool((gap <= 4 * np.hypot(one["joint_mcse"], two["joint_mcse"])).all())
+        assert np.allclose(one["joint_mcse"], two["joint_mcse"], rtol=0.05)
+        own = float(np.sqrt((found.table["within_mcse"].sel(pair=pair) ** 2).sum()))
+        assert bool((two["joint_mcse"] >= own).all())
+
+
 def test_no_dependence_leaves_the_bounds_of_frechet(band):
     at = band[1].table.isel(pair=0)
     assert float(at["lowest"]) - 1e-9 <= float(at["joint"].min())

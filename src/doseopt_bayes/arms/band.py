@@ -181,7 +181,7 @@ def _table(
                 every = every & event
             p = float(every.mean())
             # the error of each margin's own draws, and that of the coupling
-            own = float((found.table["within_mcse"][i] ** 2).sum())
+            own = float((found.table["within_mcse"].isel({PAIR: i}) ** 2).sum())
             smooth = (float(every.sum()) + 0.5) / (post.n_draws + 1)
             joint[i, k] = p
             mcse[i, k] = np.sqrt(own + smooth * (1 - smooth) / post.n_draws)
