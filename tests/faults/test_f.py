@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import math
 import sys
@@ -16,7 +17,19 @@ from doseopt_bayes.inference.nuts import fit
 from doseopt_bayes.inference.prior import prior_table, sample_prior
 from doseopt_bayes.models import EffTox
 from doseopt_bayes.models.presets import EFFTOX_THALL2014
-from doseopt_bayes.priors import PRIORS, Normal
+from doseopt_bayes.priors import (
+    PRIORS,
+    Beta,
+    HalfNormal,
+    HalfStudentT,
+    LogNormal,
+    Mixture,
+    Normal,
+    Pooled,
+    RootInverseGamma,
+    StudentT,
+    Unpooled,
+)
 from doseopt_bayes.report.manifest import provenance
 
 from .conftest import THALL
@@ -69,16 +82,24 @@ def test_f04_no_improper_prior_can_be_written(tmp_path, dist):
     assert "normal" in said.split("->")[1]
 
 
-def test_f04_every_registered_prior_is_proper():
-    numbers = {"df": 3.0, "mean": 0.0, "sd": 2.0, "median": 1.0}
-    for cls in PRIORS.values():
-        needed = [p for p in inspect.signature(cls).parameters if p in numbers]
-        prior = cls(**{p: numbers[p] for p in needed})
-        ends = [prior.quantile(q) for q in (1e-6, 1 - 1e-6)]
-        assert all(math.isfinite(e) for e in ends), cls.__name__
-        for name in needed:
-            with pytest.raises(DoseOptError, match=rf"{cls.__name__}: {name} = inf"):
-                cls(**{p: numbers[p] for p in needed} | {name: math.inf})
+WRITTEN = [
+    Normal(0, 2), StudentT(3, 0, 2), Beta(0.5, 2), HalfNormal(2), HalfStudentT(3, 2),
+    RootInverseGamma(2, 20), LogNormal(1, 2), Mixture((0.5, 0.5), (Normal(0, 1), Normal(1, 3))),
+    Pooled(Normal(0, 2), HalfNormal(0.5)), Unpooled(Normal(0, 2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("prior", WRITTEN, ids=lambda p: type(p).__name__)
+def test_f04_every_registered_prior_is_proper(prior):
+    assert {type(p) for p in WRITTEN} == set(PRIORS.values())
+    ends = [prior.quantile(q) for q in (1e-6, 1 - 1e-6)]
+    assert all(math.isfinite(e) for e in ends)
+    numbers = [
+        f.name for f in dataclasses.fields(prior) if type(getattr(prior, f.name)) is not bool
+    ]
+    for name in (n for n in numbers if isinstance(getattr(prior, n), int | float)):
+        with pytest.raises(DoseOptError, match=rf"{type(prior).__name__}: {name} = inf"):
+            dataclasses.replace(prior, **{name: math.inf})
 
 
 F06 = {

@@ -80,7 +80,7 @@ def test_i02_a_save_that_breaks_off_at_any_file_is_not_taken_for_whole(analysis,
     """Old and new files side by side do not match the manifest, which is written last."""
     folder = tmp_path / "out"
     shutil.copytree(saved, folder)
-    monkeypatch.setattr(bundle, "FIGURES", {})
+    monkeypatch.setattr(bundle, "drawings", lambda *_: ())
     monkeypatch.setattr(bundle, "render", lambda *_, **__: "another report")
     real = results_folder.write_whole
 

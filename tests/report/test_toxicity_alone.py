@@ -38,7 +38,8 @@ def test_nothing_is_said_of_efficacy(analysis, tmp_path):
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_read_toxicity_alone_or_do_not_apply(name, analysis):
     kind = FIGURES[name]
-    if name in ("tradeoff", "cui"):
+    of_groups = ("obd_map", "subgroup_curves", "subgroup_forest", "borrowing")
+    if name in ("tradeoff", "cui", *of_groups):
         assert not kind.applies(analysis)
         return
     assert kind.applies(analysis)

@@ -46,7 +46,7 @@ SCHEMA: Final = 1
 SUM: Final = 64  # hexadecimal digits of a SHA-256, the end of each block's file
 NOT_TRIALS: Final = ("run", "place", names.DOSE, "engine", "fits")
 DECIDES: Final = (
-    *("names.py", "priors.py", "data/trial.py", "models", "inference", "decision"),
+    *("names.py", "priors", "data", "models", "inference", "decision"),
     *(f"design/{part}.py" for part in ("decider", "design", "scenario", "simulate", "stopping")),
 )
 PACKAGES: Final = ("numpy", "scipy", "xarray", "pymc", "pytensor", "numba")
