@@ -62,3 +62,8 @@ def make_posterior(
     seen = xr.Dataset({"n_treated": ("dose", np.array(n))}, coords={"dose": list(doses)})
     tree = xr.DataTree.from_dict({"posterior": draws, "seen": seen})
     return Posterior(tree, ("anchor",), Diagnostics((), xr.DataArray(np.zeros(0))))
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the notebooks: the longest file would keep one worker busy after the others' end."""
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")

@@ -62,6 +62,7 @@ def test_subpopulations_and_what_they_leave_open(tmp_path):
     assert said.count("Picture(") == 2
 
 
+@pytest.mark.slow
 def test_randomised_arms_where_the_lower_dose_wins_and_where_not(tmp_path):
     said = executed("04_randomised_arms.ipynb", tmp_path)
     assert said.count("diagnostics passed: True") == 2

@@ -84,6 +84,7 @@ def test_subgroups_with_no_dose_at_all_do_not_differ():
     assert (table["differs_any_dose"].sel(subgroup="a", other_subgroup="b") > 0.3).item()
 
 
+@pytest.mark.slow
 def test_errors_are_honest():
     """Over 100 seeds, the standardised error behaves like a standard normal."""
     truth, z = exact([(0, 1, 2)] * 3), []

@@ -49,6 +49,7 @@ def test_effective_patients_are_the_size_of_the_beta():
     assert "shrinkage" not in table
 
 
+@pytest.mark.slow
 def test_errors_of_effective_patients_are_honest():
     """Over 150 seeds, the standardised error behaves like a standard normal."""
     z = []
@@ -60,6 +61,7 @@ def test_errors_of_effective_patients_are_honest():
     assert abs(z.mean()) < 0.25  # the moments are biased by the order of 1 / draws
 
 
+@pytest.mark.slow
 def test_shrinkage_is_the_share_of_the_way_and_its_error_is_honest():
     a, size = exact(MORE["n"], MORE)
     a_apart, size_apart = exact(N, EVENTS)

@@ -73,6 +73,7 @@ def test_only_a_dose_that_treated_this_group_is_recommended(sim):
     assert bool((there.where(chosen.notnull(), 1) > 0).all())
 
 
+@pytest.mark.slow
 def test_a_trial_that_ends_is_decided_as_the_analysis_of_its_patients_is():
     """The same counts, analysed by hand from the draws of NUTS, lead to the same resolved answers."""
     rng, compared = np.random.default_rng(3), 0
