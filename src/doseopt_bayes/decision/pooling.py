@@ -16,6 +16,7 @@ from doseopt_bayes.decision.rules import RESOLVED
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.inference.levels import label
 from doseopt_bayes.inference.posterior import probabilities
+from doseopt_bayes.models.exnex import EXCHANGEABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["EXCHANGEABLE", "INTERVAL", "Pooling", "observed_by_level", "pooling"]
 
 INTERVAL: Final = 0.95  # equal-tailed, of posteriors and of observed rates
-EXCHANGEABLE: Final = "prob_exchangeable"
 WORDS: Final = {names.TOX: "toxicity", names.EFF: "efficacy"}
 
 

@@ -45,7 +45,7 @@ def tau_ratios(model: Recipe, posterior: Posterior) -> dict[str, float]:
         level: Any = prior
         above = name
         while isinstance(level, Pooled):
-            for tau in level._tau_names(above):  # noqa: SLF001  (its own names)
+            for tau in level.tau_names(above):
                 stratum = tau.removeprefix(f"{above}_tau").removeprefix("_")
                 spread = _sd(level.tau_of.get(stratum, level.tau))
                 x = posterior[tau]

@@ -219,9 +219,10 @@ class Pooled:
     def hyper(self, name: str) -> tuple[str, ...]:
         """Names of the parameters above it, in the posterior."""
         above = self.mean.hyper(f"{name}_mean") if isinstance(self.mean, Pooled) else ()
-        return (f"{name}_mean", *above, *(self._tau_names(name)))
+        return (f"{name}_mean", *above, *(self.tau_names(name)))
 
-    def _tau_names(self, name: str) -> tuple[str, ...]:
+    def tau_names(self, name: str) -> tuple[str, ...]:
+        """Names of the standard deviations between groups: one, or one for each stratum."""
         strata = tuple(dict.fromkeys(self.strata.values()))
         return tuple(f"{name}_tau_{s}" for s in strata) if strata else (f"{name}_tau",)
 
