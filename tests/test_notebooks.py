@@ -37,6 +37,7 @@ def test_two_interims_and_an_index_of_three_endpoints(tmp_path):
     assert "Flips to 5 when the weight of p_eff rises" in said
 
 
+@pytest.mark.slow
 def test_from_analysis_data_sets_to_a_dose_by_exposure(tmp_path):
     said = executed("02_emax_exposure_response.ipynb", tmp_path)
     assert "ADPP AUCSS: 2 subjects of the population have no record" in said
@@ -49,6 +50,7 @@ def test_from_analysis_data_sets_to_a_dose_by_exposure(tmp_path):
     assert said.count("Picture(") == 4
 
 
+@pytest.mark.slow
 def test_subpopulations_and_what_they_leave_open(tmp_path):
     said = executed("03_subpopulations.ipynb", tmp_path)
     assert "diagnostics passed" in said

@@ -89,6 +89,7 @@ def analysis():
                                  "each dose by itself": Saturated(DOSES, unit="mg")})  # fmt: skip
 
 
+@pytest.mark.slow
 def test_alternatives_are_decided_like_the_analysis(analysis):
     found = analysis.sensitivity.alternatives
     assert list(found.table["model"].to_numpy()) == ["as specified", "Gaussian copula", "each dose by itself"]  # fmt: skip
@@ -100,12 +101,14 @@ def test_alternatives_are_decided_like_the_analysis(analysis):
     assert "Alternative models" in analysis.sensitivity.frames()
 
 
+@pytest.mark.slow
 def test_alternatives_stand_in_the_report(analysis, tmp_path):
     text = save(analysis, tmp_path)["report"].read_text(encoding="utf-8")
     assert "Alternative models" in text
     assert "each dose by itself" in text
 
 
+@pytest.mark.slow
 def test_an_alternative_that_failed_ranks_nothing(analysis):
     other = analysis.alternatives["Gaussian copula"]
     check = other.posterior.diagnostics.checks[0]

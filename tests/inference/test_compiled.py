@@ -20,6 +20,7 @@ FIRST = TrialData.parse("1NNE 2EEB", doses=DOSES)
 SECOND = TrialData.parse("1NNE 2EEB 4EEB", doses=DOSES)
 
 
+@pytest.mark.slow
 def test_a_refit_gives_the_bits_of_a_fresh_fit(monkeypatch):
     monkeypatch.setattr(compiled, "_CACHE", type(compiled._CACHE)())
     fresh = fit(MODEL, SECOND, seed=1, draws=1000)

@@ -101,6 +101,7 @@ def test_a_gate_that_fails_is_said_and_sampled_by_nuts():
     assert found["p_eff"]["subgroup"].values.tolist() == list(data.groups["subgroup"])
 
 
+@pytest.mark.slow
 def test_a_mixture_is_always_sampled_by_nuts():
     n, events = (x[:4] for x in CHUGH)
     data = counted(n, events)

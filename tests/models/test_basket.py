@@ -93,6 +93,7 @@ def close(post, x, wanted, bound):
     return bool((gap <= np.maximum(bound, 4 * post.mcse(x).to_numpy())).all())
 
 
+@pytest.mark.slow
 def test_sarcoma_equals_the_published_analysis(sarcoma):
     assert sarcoma.check().passed, str(sarcoma.check())
     p = sarcoma["p_eff"].isel(dose=0)
@@ -100,6 +101,7 @@ def test_sarcoma_equals_the_published_analysis(sarcoma):
     np.testing.assert_allclose(p.std(sarcoma.sample_dims), CHUGH_JAGS[1], atol=0.006)
 
 
+@pytest.mark.slow
 def test_sarcoma_equals_quadrature(sarcoma):
     found = quadrature(
         *CHUGH, mu=normal_grid(-1.735, 0.146**-0.5), tau=half_grid(1), share=0.5,
