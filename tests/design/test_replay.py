@@ -37,8 +37,8 @@ SKELETON = Design(
 class Witness(Decider):
     """Keeps the states that it was asked to decide on."""
 
-    def __call__(self, cells, *, final=False):
-        said = super().__call__(cells, final=final)
+    def __call__(self, cells, here=None, *, final=False):
+        said = super().__call__(cells, here, final=final)
         self.states = [*getattr(self, "states", []), *zip(cells, [final] * len(cells), said.dose,
                                                           said.resolved, strict=True)]  # fmt: skip
         return said
@@ -52,7 +52,7 @@ def replay(what, scenarios, monkeypatch, *, states, n_trials, seed):
         witnesses.append(Witness(*given))
         return witnesses[-1]
 
-    monkeypatch.setattr("doseopt_bayes.design.simulate.Decider", made)
+    monkeypatch.setattr("doseopt_bayes.design.decider.Decider", made)
     simulate(what, scenarios, n_trials=n_trials, seed=seed)
     seen = {(cells.tobytes(), final): (cells, final, dose, sure)
             for cells, final, dose, sure in witnesses[0].states}  # fmt: skip

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from doseopt_bayes.design.simulate import Simulation
+    from doseopt_bayes.design.trialled import Trialled
 
 __all__ = ["Characteristics", "Comparison", "characteristics", "compare_designs"]
 
@@ -144,20 +145,22 @@ class Comparison:
         return "\n".join([*said, note])
 
 
-def characteristics(sim: Simulation) -> Characteristics:
+def characteristics(sim: Simulation, *, by: Trialled | None = None) -> Characteristics:
     """Summarise simulated trials.
 
     Parameters
     ----------
     sim
         Result of :func:`~doseopt_bayes.design.simulate.simulate`.
+    by
+        Design whose truth says which dose is right; the simulated one by default.
 
     Returns
     -------
     Characteristics
         Selection, allocation, overdosing, sample size and stopping under each scenario.
     """
-    each, truth = of_each_trial(sim), truths(sim)
+    each, truth = of_each_trial(sim, by), truths(sim, by)
     found = mean_with_error(each)
     # of a ratio of means, by the delta method
     share = found["treated"] / found["patients"]
@@ -172,7 +175,7 @@ def characteristics(sim: Simulation) -> Characteristics:
         "n_trials": sim.trials.sizes[TRIAL],
         "seed": sim.seed,
         "engine": sim.engine,
-        "unit": sim.design.model.unit,
+        "unit": sim.design.unit,
         "toxicity_limit": truth.attrs["toxicity_limit"],
     }
     return Characteristics(table)
@@ -201,7 +204,7 @@ def compare_designs(first: Simulation, second: Simulation) -> Comparison:
         ("seeds", first.seed, second.seed),
         ("scenarios", first.scenarios, second.scenarios),
         ("numbers of trials", first.trials.sizes[TRIAL], second.trials.sizes[TRIAL]),
-        ("candidate doses", first.design.model.doses, second.design.model.doses),
+        ("candidate doses", first.design.doses, second.design.doses),
     ):
         if a != b:
             raise DoseOptError(
@@ -214,7 +217,7 @@ def compare_designs(first: Simulation, second: Simulation) -> Comparison:
         not_resolved=np.maximum(one["not_resolved"], other["not_resolved"])
     )
     table = mean_with_error(gap)
-    table.attrs = {"n_trials": first.trials.sizes[TRIAL], "unit": first.design.model.unit}
+    table.attrs = {"n_trials": first.trials.sizes[TRIAL], "unit": first.design.unit}
     return Comparison(table)
 
 

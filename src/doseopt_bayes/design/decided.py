@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from doseopt_bayes.design.decider import Answers
+from doseopt_bayes.design.trialled import Answers
 from doseopt_bayes.files import write_whole
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ import xarray as xr
 from doseopt_bayes import names
 from doseopt_bayes.decision.criteria import MeanUtility, UtilityOfMeans, contested, mean_of
 from doseopt_bayes.decision.judge import judge
+from doseopt_bayes.design.trialled import Answers
 from doseopt_bayes.inference.batch import fit_many
 from doseopt_bayes.inference.gridfit import fit_grid, takes_grid
 from doseopt_bayes.inference.weighted import TRIAL
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.design.design import Design
     from doseopt_bayes.inference.posterior import Posterior
 
-__all__ = ["Answers", "Decider"]
+__all__ = ["Decider"]
 
 NO_DOSE: Final = -1
 AT_ONCE: Final = 1 << 19  # particles of the states decided in one piece: 100 MB and a second
@@ -36,22 +37,6 @@ REMEMBERED: Final = 500_000  # states; a tenth of a gigabyte
 ESCALATED: Final = 4  # times the particles when Monte Carlo error could change the answer
 # a dose that wins among many wins among fewer: only these two criteria promise that
 PLAIN: Final = (MeanUtility, UtilityOfMeans)
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """What is decided in each of several states.
-
-    Parameters
-    ----------
-    dose
-        Position of the chosen dose among the candidate doses, -1 for none.
-    resolved
-        Whether Monte Carlo error alone (3 standard errors) cannot change it.
-    """
-
-    dose: np.ndarray
-    resolved: np.ndarray
 
 
 def _packed(answers: Answers) -> np.ndarray:
@@ -91,13 +76,21 @@ class Decider:
     _known: dict[bytes, int] = field(default_factory=dict)
     _alone: Lock = field(default_factory=Lock)
 
-    def __call__(self, cells: np.ndarray, *, final: bool = False) -> Answers:
+    def __call__(
+        self,
+        cells: np.ndarray,
+        here: np.ndarray | None = None,
+        *,
+        final: bool = False,
+    ) -> Answers:
         """Decide for each state.
 
         Parameters
         ----------
         cells
             Patients by outcome: (state, dose, cell), whole numbers.
+        here
+            Not read.
         final
             Whether the trial ends: the rules of the last decision hold.
         """

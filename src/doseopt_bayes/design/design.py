@@ -5,16 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from doseopt_bayes import names
 from doseopt_bayes.analysis import check_reads
 from doseopt_bayes.decision.algebra import Both, Either
+from doseopt_bayes.decision.mtd import toxicity_limit
 from doseopt_bayes.decision.rules import TriedOnly, with_untried_rule
 from doseopt_bayes.design.stopping import Stop
 from doseopt_bayes.errors import DoseOptError
+from doseopt_bayes.models.tallied import groups_of
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from doseopt_bayes.decision.criteria import Criterion
     from doseopt_bayes.decision.rules import Rule
     from doseopt_bayes.decision.utility import Utility
+    from doseopt_bayes.design.decider import Decider
+    from doseopt_bayes.design.scenario import Scenario
     from doseopt_bayes.models.base import DoseModel
 
 __all__ = ["Design"]
@@ -99,6 +106,55 @@ among the doses that treated a patient. Candidate doses: 1, 2, 4, 6.6, 10 mg.
                 hint="NoSkipping() lets it step to the next one",
             )
         check_reads(self.utility, self.model, "the model")
+
+    @property
+    def doses(self) -> tuple[float, ...]:
+        """Candidate doses, ascending."""
+        return self.model.doses
+
+    @property
+    def unit(self) -> str:
+        """Unit of the doses."""
+        return self.model.unit
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Endpoints that the model reads."""
+        return self.model.endpoints
+
+    @property
+    def toxicity_limit(self) -> float | None:
+        """Probability of toxicity that the MTD does not exceed."""
+        return toxicity_limit(self.rules)
+
+    def check(self) -> None:
+        """Refuse what cannot be simulated.
+
+        Raises
+        ------
+        DoseOptError
+            On a model with groups, or with further endpoints.
+        """
+        if groups_of(self.model):
+            raise DoseOptError(
+                "the model has groups of patients, each with a dose of its own",
+                hint="simulate_groups() with a GroupScenario for each truth",
+            )
+        if sorted(self.endpoints) not in ([names.TOX], [names.EFF, names.TOX]):
+            raise DoseOptError(
+                f"the model reads the endpoints {', '.join(self.endpoints)}",
+                hint="simulated patients have toxicity, or toxicity and efficacy, known at each interim",
+            )
+
+    def truth(self, scenario: Scenario) -> xr.Dataset:
+        """Return what a truth means under the design: ``scenario.truth(self)``."""
+        return scenario.truth(self)
+
+    def decider(self, seed: int, particles: int, threads: int) -> Decider:
+        """Return what decides after each cohort: the decision of the analysis."""
+        from doseopt_bayes.design.decider import Decider  # noqa: PLC0415
+
+        return Decider(self, seed, particles, threads)
 
     @property
     def final_rules(self) -> Rule:

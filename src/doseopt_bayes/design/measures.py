@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 
 from doseopt_bayes import names
-from doseopt_bayes.decision.mtd import toxicity_limit
 
 if TYPE_CHECKING:
     from doseopt_bayes.design.simulate import Simulation
+    from doseopt_bayes.design.trialled import Trialled
 
 __all__ = ["SCENARIO", "SHARES", "TRIAL", "mean_with_error", "of_each_trial", "truths"]
 
@@ -24,8 +24,8 @@ SHARES: Final = (
 """Measures of a trial that are yes (1) or no (0): their mean is a share of trials."""
 
 
-def truths(sim: Simulation) -> xr.Dataset:
-    """Return what is true in each scenario.
+def truths(sim: Simulation, by: Trialled | None = None) -> xr.Dataset:
+    """Return what is true in each scenario, by the design `by` or else the simulated one.
 
     Returns
     -------
@@ -34,17 +34,18 @@ def truths(sim: Simulation) -> xr.Dataset:
         (scenario, dose); ``obd`` and ``mtd`` over scenario, in the unit of dose, NaN for none.
         ``attrs["toxicity_limit"]``: the limit of the MTD, NaN without one.
     """
-    parts = [s.truth(sim.design) for s in sim.scenarios]
+    says = by or sim.design
+    parts = [says.truth(s) for s in sim.scenarios]
     found = xr.concat(parts, dim=SCENARIO).assign_coords(
         {SCENARIO: [s.name for s in sim.scenarios]}
     )
-    limit = toxicity_limit(sim.design.rules)
+    limit = says.toxicity_limit
     found.attrs["toxicity_limit"] = np.nan if limit is None else limit
     return found
 
 
-def of_each_trial(sim: Simulation) -> xr.Dataset:
-    """Return every measure of each trial.
+def of_each_trial(sim: Simulation, by: Trialled | None = None) -> xr.Dataset:
+    """Return every measure of each trial, held against the truth that `by` says.
 
     Returns
     -------
@@ -56,7 +57,7 @@ def of_each_trial(sim: Simulation) -> xr.Dataset:
         no ``responses`` and no ``selects_mtd``, which is its ``selects_obd``. NaN where a scenario has
         no OBD, or the design no limit of toxicity.
     """
-    trials, truth = sim.trials, truths(sim)
+    trials, truth = sim.trials, truths(sim, by)
     dose, chosen = trials[names.DOSE], trials["recommended"]
     obd, mtd = truth["obd"], truth["mtd"]
     none = chosen.isnull()

@@ -11,15 +11,13 @@ import numpy as np
 import xarray as xr
 
 from doseopt_bayes import names
-from doseopt_bayes.design.decider import Decider
 from doseopt_bayes.errors import DoseOptError
-from doseopt_bayes.models.tallied import groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from doseopt_bayes.design.design import Design
     from doseopt_bayes.design.scenario import Scenario
+    from doseopt_bayes.design.trialled import Decides, Trialled
 
 __all__ = ["BLOCK", "Block", "Simulation", "Told", "simulate", "simulate_blocks"]
 
@@ -56,7 +54,7 @@ class Simulation:
         What the trials depend on beside design and scenarios.
     """
 
-    design: Design
+    design: Trialled
     scenarios: tuple[Scenario, ...]
     trials: xr.Dataset
     fits: dict[str, int]
@@ -68,12 +66,14 @@ class Simulation:
         """What the posteriors were made of, in words."""
         grids = [name for name in self.fits if name.startswith("grid")]
         rest = len(grids) < len(self.fits)
+        if not self.fits:
+            return "none: counts alone decide"
         said = ["integration on a grid"] * bool(grids) + [f"{self.particles:,} particles"] * rest
         return " and ".join(said)
 
 
 def simulate(
-    design: Design,
+    design: Trialled,
     scenarios: Sequence[Scenario],
     *,
     n_trials: int,
@@ -114,7 +114,7 @@ def simulate(
         not fit the design, or a model or utility with further endpoints.
     """
     check_simulation(design, scenarios, n_trials=n_trials, seed=seed)
-    decider = Decider(design, seed, particles, threads or processors())
+    decider = design.decider(seed, particles, threads or processors())
     tell, done = Told(progress), 0
     found: list[list[xr.Dataset]] = [[] for _ in scenarios]
     blocks = all_blocks(n_trials, len(scenarios))
@@ -156,7 +156,7 @@ class Told:
 
 
 def assemble(
-    design: Design,
+    design: Trialled,
     scenarios: Sequence[Scenario],
     found: Sequence[xr.Dataset],
     fits: Mapping[str, int],
@@ -167,7 +167,7 @@ def assemble(
     trials = xr.concat(found, dim=SCENARIO).assign_coords(
         {SCENARIO: [s.name for s in scenarios], TRIAL: np.arange(found[0].sizes[TRIAL])}
     )
-    trials[names.DOSE].attrs["units"] = design.model.unit
+    trials[names.DOSE].attrs["units"] = design.unit
     return Simulation(design, tuple(scenarios), trials, dict(fits), seed, particles)
 
 
@@ -191,31 +191,22 @@ def in_groups(blocks: Sequence[Block], size: int) -> list[Sequence[Block]]:
 
 
 def check_simulation(
-    design: Design, scenarios: Sequence[Scenario], *, n_trials: Any, seed: Any
+    design: Trialled, scenarios: Sequence[Scenario], *, n_trials: Any, seed: Any
 ) -> None:
     """Refuse what cannot be simulated, before anything runs."""
-    if groups_of(design.model):
-        raise DoseOptError(
-            "the model has groups of patients, each with a dose of its own",
-            hint="simulate_groups() with a GroupScenario for each truth",
-        )
+    design.check()
     for what, value, least in (("n_trials", n_trials, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise DoseOptError(f"{what} = {value!r} must be a whole number >= {least}")
     called = [s.name for s in scenarios]
     if not called or len(set(called)) != len(called):
         raise DoseOptError(f"scenarios {called}: give at least one, each name once")
-    if sorted(design.model.endpoints) not in ([names.TOX], [names.EFF, names.TOX]):
-        raise DoseOptError(
-            f"the model reads the endpoints {', '.join(design.model.endpoints)}",
-            hint="simulated patients have toxicity, or toxicity and efficacy, known at each interim",
-        )
     for scenario in scenarios:
-        scenario.truth(design)
+        design.truth(scenario)
 
 
 def simulate_blocks(
-    decider: Decider,
+    decider: Decides,
     scenarios: Sequence[Scenario],
     blocks: Sequence[Block],
     tell: Callable[[float], None] = lambda _: None,
@@ -225,7 +216,7 @@ def simulate_blocks(
     Parameters
     ----------
     decider
-        Makes the decisions; it may know some already, which changes nothing but the time.
+        Makes the decisions of its design; it may know some already, which changes nothing but the time.
     scenarios
         The truths; a block names its own by position.
     blocks
@@ -244,7 +235,7 @@ def simulate_blocks(
     sizes = [block.size for block in blocks]
     places = sorted({block.place[0] for block in blocks})
     truth = np.repeat([places.index(block.place[0]) for block in blocks], sizes)
-    doses = np.array(design.model.doses)
+    doses = np.array(design.doses)
     cell = np.stack([scenarios[i].cells() for i in places])
     p_tox = cell[..., 2] + cell[..., 3]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -266,7 +257,7 @@ def simulate_blocks(
             eff = luck[k, open_, 1] < eff_if[which, here, tox.astype(int)]
             np.add.at(cells, (open_, here, eff + 2 * tox), 1)
         patient += design.cohort
-        said = decider(cells[open_])
+        said = decider(cells[open_], here)
         unresolved[open_] += ~said.resolved
         none = said.dose < 0
         treated = xr.DataArray(
@@ -274,8 +265,11 @@ def simulate_blocks(
         )
         following = xr.DataArray(np.where(none, np.nan, doses[said.dose]), dims=TRIAL)
         stops = design.stop.holds(treated, following).to_numpy() & ~none
+        if said.ended is not None:
+            stops |= said.ended
+            none = none & ~said.ended
         if stops.any():
-            last = decider(cells[open_[stops]], final=True)
+            last = decider(cells[open_[stops]], here[stops], final=True)
             recommended[open_[stops]] = np.where(last.dose < 0, np.nan, doses[last.dose])
             resolved[open_[stops]] = last.resolved
         early[open_[none]] = True
