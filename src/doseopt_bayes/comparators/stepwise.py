@@ -10,7 +10,7 @@ import numpy as np
 
 from doseopt_bayes import names
 from doseopt_bayes.comparators.truth import truth_by_target
-from doseopt_bayes.design.stopping import Stop
+from doseopt_bayes.design.stopping import EnoughAtDose, Stop
 from doseopt_bayes.design.trialled import Answers
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.models.joint import checked_doses
@@ -117,6 +117,12 @@ class IntervalDesign:
     def toxicity_limit(self) -> float | None:
         """Probability of toxicity that the MTD does not exceed: none, it is the closest to the target."""
         return None
+
+    @property
+    def at_dose(self) -> int:
+        """Largest number of patients that a dose can have."""
+        bounds = [x.patients for x in self.stop.leaves if isinstance(x, EnoughAtDose)]
+        return min(self.most, *(self.cohort * -(-n // self.cohort) for n in bounds), self.most)
 
     @cached_property
     def table(self) -> DecisionTable:

@@ -126,11 +126,23 @@ class Pathways:
     def __str__(self) -> str:
         unit = self.design.unit
         said = [f"after '{self.outcomes}'" if self.outcomes else "from the first cohort"]
-        for s in self.steps:
-            at = "" if np.isnan(s.following) else f" {s.following:g} {unit}".rstrip()
-            doubt = "" if s.resolved else "  (not resolved)"
-            said.append(f"{'    ' * (s.number - 1)}{s.dose:g}: {s.outcome} -> {s.then}{at}{doubt}")
+        for s in self.in_order():
+            next_ = Next(s.then, s.following, s.resolved, unit)
+            said.append(f"{'    ' * (s.number - 1)}{s.dose:g}: {s.outcome} -> {next_}")
         return "\n".join(said)
+
+    def in_order(self) -> tuple[Step, ...]:
+        """Return the steps as a tree is read: each one before those that go on from it."""
+        after: dict[str, list[Step]] = {}
+        for s in self.steps:
+            after.setdefault(s.before, []).append(s)
+        found: list[Step] = []
+        open_ = [s for s in self.steps if s.number == 1]
+        while open_:
+            s = open_.pop(0)
+            found.append(s)
+            open_ = [*after.get(s.path, []), *open_]
+        return tuple(found)
 
 
 def pathways(

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doseopt_bayes import names
+from doseopt_bayes.design.design import Design
 from doseopt_bayes.design.random_scenarios import SHAPES, draw_scenarios
 from doseopt_bayes.design.scenario import Scenario
 from doseopt_bayes.errors import DoseOptError, Problem, SpecError
 from doseopt_bayes.spec.build import Builder
 
 if TYPE_CHECKING:
-    from doseopt_bayes.design.design import Design
+    from doseopt_bayes.design.trialled import Trialled
 
 __all__ = ["check_scenarios", "read_scenarios"]
 
@@ -44,7 +45,7 @@ class _Drawn:
     correlation: float = 0.0
 
 
-def read_scenarios(path: str | Path, design: Design | None = None) -> tuple[Scenario, ...]:
+def read_scenarios(path: str | Path, design: Trialled | None = None) -> tuple[Scenario, ...]:
     """Read a file of scenarios.
 
     Parameters
@@ -75,7 +76,7 @@ def read_scenarios(path: str | Path, design: Design | None = None) -> tuple[Scen
 
 
 def check_scenarios(
-    path: str | Path, design: Design | None = None
+    path: str | Path, design: Trialled | None = None
 ) -> tuple[tuple[Scenario, ...], list[Problem]]:
     """Say everything that is wrong with a file of scenarios.
 
@@ -109,13 +110,16 @@ def check_scenarios(
     return (*(s for s in found if s is not None), *drawn), build.problems
 
 
-def _drawn(build: Builder, parsed: Any, design: Design | None) -> tuple[Scenario, ...]:
+def _drawn(build: Builder, parsed: Any, design: Trialled | None) -> tuple[Scenario, ...]:
     """Draw the scenarios that the table [random] asks for."""
     before = len(build.problems)
     build.value(_Drawn, parsed, "random")
     if design is None and len(build.problems) == before:
         build.problem("random", None, "no design is known here", "give the design they are for")
-    if design is None or len(build.problems) > before:
+    if design is not None and not isinstance(design, Design):
+        rule = "scenarios are drawn for a design with a model and a utility"
+        build.problem("random", None, rule, "name each scenario for designs of tables")
+    if not isinstance(design, Design) or len(build.problems) > before:
         return ()
     try:
         return draw_scenarios(design, **parsed)
@@ -128,14 +132,14 @@ def _is_text(x: Any) -> bool:
     return isinstance(x, str) and bool(x.strip())
 
 
-def _scenario(build: Builder, parsed: Any, at: str, design: Design | None) -> Scenario | None:
+def _scenario(build: Builder, parsed: Any, at: str, design: Trialled | None) -> Scenario | None:
     before = len(build.problems)
     build.value(_Keys, parsed, at)
     if not isinstance(parsed, dict):
         return None
     if "name" in parsed and isinstance(parsed["name"], str) and not _is_text(parsed["name"]):
         build.problem(f"{at}.name", None, "the name is empty", "tables and figures show it")
-    if design is not None and names.EFF in design.model.endpoints and names.P_EFF not in parsed:
+    if design is not None and names.EFF in design.endpoints and names.P_EFF not in parsed:
         rule = f"'{names.P_EFF}' is missing"
         build.problem(f"{at}.{names.P_EFF}", None, rule, "the design's model reads efficacy")
     lists = {k: v for k in (names.P_TOX, names.P_EFF) if isinstance(v := parsed.get(k), list)}
@@ -150,7 +154,7 @@ def _scenario(build: Builder, parsed: Any, at: str, design: Design | None) -> Sc
     scenario = Scenario(**parsed)
     try:
         if design is not None:
-            scenario.truth(design)
+            design.truth(scenario)
     except DoseOptError as e:
         build.problem(at, None, e.message, e.hint, code="DOB-F01")
         return None
@@ -166,16 +170,14 @@ def _probabilities(build: Builder, lists: dict[str, list[Any]], at: str) -> None
                 build.problem(f"{at}.{name}[{j}]", p, rule, repair, code="DOB-F01")
 
 
-def _lengths(build: Builder, lists: dict[str, list[Any]], at: str, design: Design | None) -> None:
+def _lengths(build: Builder, lists: dict[str, list[Any]], at: str, design: Trialled | None) -> None:
     if design is None:
         if len({len(v) for v in lists.values()}) > 1:
             said = " and ".join(f"{len(v)} of {k}" for k, v in lists.items())
             build.problem(at, None, f"{said} do not match", "one of each for every candidate dose")
         return
-    doses = ", ".join(f"{d:g}" for d in design.model.doses)
+    doses = ", ".join(f"{d:g}" for d in design.doses)
     for name, values in lists.items():
-        if len(values) != len(design.model.doses):
-            rule = f"{len(values)} probabilities for the {len(design.model.doses)} candidate doses"
-            build.problem(
-                f"{at}.{name}", None, rule, f"one for each of {doses} {design.model.unit}"
-            )
+        if len(values) != len(design.doses):
+            rule = f"{len(values)} probabilities for the {len(design.doses)} candidate doses"
+            build.problem(f"{at}.{name}", None, rule, f"one for each of {doses} {design.unit}")
