@@ -10,7 +10,7 @@ import xarray as xr
 
 from doseopt_bayes import names
 from doseopt_bayes.arms import prose
-from doseopt_bayes.arms.margin import UTILITY, Margin, endpoint_draws
+from doseopt_bayes.arms.margin import MEASURED, UTILITY, Margin, endpoint_draws, measured
 from doseopt_bayes.arms.pairs import pairs_of
 from doseopt_bayes.decision.decide import INTERVAL, Decision, decide
 from doseopt_bayes.decision.ranking import Ranking, rank_doses
@@ -40,7 +40,8 @@ class ArmComparison:
     Parameters
     ----------
     table
-        Over ``pair`` (with ``low`` and ``high``, doses) and ``endpoint`` (``"utility"`` last):
+        Over ``pair`` (with ``low`` and ``high``, doses) and ``endpoint`` (rates and mean grades, by the
+        name of their variable and in their own unit, after probabilities; ``"utility"`` last):
         ``difference`` (mean of low - high) with an equal-tailed 95 % interval, ``ratio`` (median of
         low / high, whose mean need not exist; NaN for the utility) with its interval, ``prob_higher``
         (Pr(low > high)). Over ``pair`` and ``margin``: ``within``, the probability of each margin.
@@ -208,6 +209,7 @@ def _pair_table(
     """Return the numbers of all pairs, in one array per kind of number."""
     unit = str(post.draws[names.DOSE].attrs.get("units", ""))
     ends = [v.removeprefix("p_") for v in probabilities(post.draws)]
+    ends += measured(post.draws)
     draws = xr.concat(
         [endpoint_draws(post, u, e).reset_coords(drop=True) for e in (*ends, UTILITY)],
         dim=names.ENDPOINT, coords="minimal", compat="override",
@@ -262,4 +264,9 @@ def _observed(post: Posterior, ends: Sequence[str]) -> xr.Dataset:
     if not {names.N, names.EVENTS} <= set(post.seen):
         return xr.Dataset()
     seen = post.seen[[names.N, names.EVENTS]].reset_coords(drop=True)
-    return seen.reindex({names.ENDPOINT: list(ends)}, fill_value=np.int64(0))
+    # a rate and a mean grade are of the patients of their outcome
+    of = [next((e.removeprefix(m) for m in MEASURED if e.startswith(m)), e) for e in ends]
+    known = set(seen[names.ENDPOINT].to_numpy().tolist())
+    of = [b if b in known else e for b, e in zip(of, ends, strict=True)]
+    found = seen.reindex({names.ENDPOINT: of}, fill_value=np.int64(0))
+    return found.assign_coords({names.ENDPOINT: list(ends)})

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from doseopt_bayes.inference.posterior import Posterior
 
-__all__ = ["UTILITY", "Margin", "endpoint_draws"]
+__all__ = ["MEASURED", "UTILITY", "Margin", "endpoint_draws", "measured"]
 
 UTILITY: Final = "utility"
+MEASURED: Final = ("rate_", "mean_")  # an endpoint of that name is in its own unit, no probability
 OF, BETTER = ("difference", "ratio"), ("higher", "lower")
 
 
@@ -27,7 +28,8 @@ class Margin:
     Parameters
     ----------
     endpoint
-        Name of an endpoint (``"eff"``, ``"tox"``, a further one), or ``"utility"``.
+        Name of an endpoint (``"eff"``, ``"tox"``, a further one), ``"utility"``, or the variable of a
+        rate or a mean grade (``"rate_nausea"``, ``"mean_diarrhoea"``).
     at_most
         The most that may be lost by taking the lower arm, never reached. Of a difference: in the unit
         of the endpoint, between -1 and 1 for a probability; 0: no worse; negative: better by so much.
@@ -70,10 +72,11 @@ class Margin:
             raise DoseOptError(f"{who}: at_most = {self.at_most!r} must be a finite number")
         if self.of == "ratio" and (self.at_most <= 0 or self.endpoint == UTILITY):
             raise DoseOptError(
-                f"{who}: a ratio needs at_most > 0 and an endpoint that is a probability",
+                f"{who}: a ratio needs at_most > 0 and an endpoint that is a probability or a rate",
                 hint="1 means no worse, 1.25 worse by a quarter at most",
             )
-        if self.of == "difference" and self.endpoint != UTILITY and not -1 < self.at_most < 1:
+        chances = self.endpoint != UTILITY and not self.endpoint.startswith(MEASURED)
+        if self.of == "difference" and chances and not -1 < self.at_most < 1:
             raise DoseOptError(
                 f"{who}: at_most = {self.at_most:g} lies outside -1..1, a difference of probabilities",
                 hint=f"{self.at_most / 100:g}?"
@@ -105,11 +108,22 @@ class Margin:
 
 
 def endpoint_draws(post: Posterior, u: xr.DataArray, endpoint: str) -> xr.DataArray:
-    """Draws of one endpoint's probability at each dose, or of the utility.
+    """Draws of one endpoint's probability, rate or mean at each dose, or of the utility.
 
     Raises
     ------
     DoseOptError
         When the posterior has no such endpoint, with the nearest name.
     """
-    return u if endpoint == UTILITY else post[names.probability(endpoint)]
+    if endpoint == UTILITY:
+        return u
+    return post[endpoint if endpoint in measured(post.draws) else names.probability(endpoint)]
+
+
+def measured(draws: xr.Dataset) -> tuple[str, ...]:
+    """Return the variables over dose that hold a rate or a mean grade, in their own unit."""
+    return tuple(
+        str(v)
+        for v, x in draws.data_vars.items()
+        if str(v).startswith(MEASURED) and names.DOSE in x.dims
+    )
