@@ -14,9 +14,9 @@ import doseopt_bayes as dob
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "doseopt_bayes"
 FLOORS = ["home", "errors", "names", "files", "locks", "datasets", "priors", "data", "plan", "models",
-          "elicit", "inference", "prediction", "choice", "decision", "arms", "heterogeneity", "analysis",
-          "exposure_analysis", "design", "planning", "plots", "report", "spec",
-          "reopen", "progress", "cli_plan", "cli_simulate", "cli_exposure", "cli"]  # fmt: skip
+          "elicit", "inference", "prediction", "choice", "decision", "arms", "heterogeneity", "analysis", "arms_analysis",
+          "exposure_analysis", "design", "comparators", "planning", "plots", "report", "spec",
+          "reopen", "progress", "cli_table", "cli_arms", "cli_plan", "cli_simulate", "cli_exposure", "cli"]  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from doseopt_bayes.arms.margin import Margin as Margin
     from doseopt_bayes.arms.tipping import ArmSensitivity as ArmSensitivity
     from doseopt_bayes.arms.tipping import arm_sensitivity as arm_sensitivity
+    from doseopt_bayes.arms_analysis import ArmQuestions as ArmQuestions
+    from doseopt_bayes.arms_analysis import ArmsAnalysis as ArmsAnalysis
+    from doseopt_bayes.arms_analysis import analyse_arms as analyse_arms
     from doseopt_bayes.choice.average import Averaged as Averaged
     from doseopt_bayes.choice.average import stack as stack
     from doseopt_bayes.choice.compare import Comparison as Comparison
@@ -35,6 +38,27 @@ if TYPE_CHECKING:
     from doseopt_bayes.choice.monotone import check_monotone as check_monotone
     from doseopt_bayes.choice.recommend import ShapeSensitivity as ShapeSensitivity
     from doseopt_bayes.choice.recommend import recommend_by_shape as recommend_by_shape
+    from doseopt_bayes.comparators.boin12 import BOIN12 as BOIN12
+    from doseopt_bayes.comparators.compare import DesignComparison as DesignComparison
+    from doseopt_bayes.comparators.compare import simulate_compare as simulate_compare
+    from doseopt_bayes.comparators.decisions import DecisionTable as DecisionTable
+    from doseopt_bayes.comparators.desirability import desirability_scores as desirability_scores
+    from doseopt_bayes.comparators.exact import enumerate_courses as enumerate_courses
+    from doseopt_bayes.comparators.interval import BOIN as BOIN
+    from doseopt_bayes.comparators.interval import MTPI as MTPI
+    from doseopt_bayes.comparators.interval import MTPI2 as MTPI2
+    from doseopt_bayes.comparators.interval import TPI as TPI
+    from doseopt_bayes.comparators.interval import I3Plus3 as I3Plus3
+    from doseopt_bayes.comparators.interval import Keyboard as Keyboard
+    from doseopt_bayes.comparators.stepwise import IntervalDesign as IntervalDesign
+    from doseopt_bayes.comparators.three import ThreePlusThree as ThreePlusThree
+    from doseopt_bayes.comparators.uboin import UBOIN as UBOIN
+    from doseopt_bayes.comparators.uploaded import Uploaded as Uploaded
+    from doseopt_bayes.data.arm_records import ArmColumns as ArmColumns
+    from doseopt_bayes.data.arm_records import ArmRecords as ArmRecords
+    from doseopt_bayes.data.arm_records_outcome import EventCount as EventCount
+    from doseopt_bayes.data.arm_records_outcome import FirstEvent as FirstEvent
+    from doseopt_bayes.data.arm_records_outcome import Grade as Grade
     from doseopt_bayes.data.columns import CountColumns as CountColumns
     from doseopt_bayes.data.columns import PatientColumns as PatientColumns
     from doseopt_bayes.data.endpoints import Binary as Binary
@@ -45,6 +69,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.data.exposure import ExposureData as ExposureData
     from doseopt_bayes.data.exposure_columns import Covariate as Covariate
     from doseopt_bayes.data.exposure_columns import ExposureColumns as ExposureColumns
+    from doseopt_bayes.data.follow_up import FollowUp as FollowUp
     from doseopt_bayes.data.read.adam import read_adam as read_adam
     from doseopt_bayes.data.read.ader import read_ader as read_ader
     from doseopt_bayes.data.read.exposure import read_exposure as read_exposure
@@ -98,6 +123,8 @@ if TYPE_CHECKING:
     from doseopt_bayes.decision.values import Smaller as Smaller
     from doseopt_bayes.decision.values import Target as Target
     from doseopt_bayes.decision.weights import sweep_weight as sweep_weight
+    from doseopt_bayes.design.backfill import Backfill as Backfill
+    from doseopt_bayes.design.backfill import BackfillDesign as BackfillDesign
     from doseopt_bayes.design.by_group import GroupSimulation as GroupSimulation
     from doseopt_bayes.design.by_group import group_characteristics as group_characteristics
     from doseopt_bayes.design.by_group import simulate_groups as simulate_groups
@@ -107,6 +134,9 @@ if TYPE_CHECKING:
     from doseopt_bayes.design.design import Design as Design
     from doseopt_bayes.design.group_scenario import GroupScenario as GroupScenario
     from doseopt_bayes.design.journal import simulate_in as simulate_in
+    from doseopt_bayes.design.pathways import Pathways as Pathways
+    from doseopt_bayes.design.pathways import next_dose as next_dose
+    from doseopt_bayes.design.pathways import pathways as pathways
     from doseopt_bayes.design.random_scenarios import draw_scenarios as draw_scenarios
     from doseopt_bayes.design.scenario import Scenario as Scenario
     from doseopt_bayes.design.simulate import Simulation as Simulation
@@ -131,6 +161,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.inference.batch import fit_many as fit_many
     from doseopt_bayes.inference.batch import preview as preview
     from doseopt_bayes.inference.gridfit import fit_grid as fit_grid
+    from doseopt_bayes.inference.join import together as together
     from doseopt_bayes.inference.nuts import fit as fit
     from doseopt_bayes.inference.posterior import Posterior as Posterior
     from doseopt_bayes.inference.prior import prior_table as prior_table
@@ -152,7 +183,10 @@ if TYPE_CHECKING:
     from doseopt_bayes.models.er_presets import weakly_informative as weakly_informative
     from doseopt_bayes.models.exposure_response import ExposureResponse as ExposureResponse
     from doseopt_bayes.models.joint_exposure import JointExposureResponse as JointExposureResponse
+    from doseopt_bayes.models.ordinal import OrdinalGrades as OrdinalGrades
+    from doseopt_bayes.models.recurrent import RecurrentEvents as RecurrentEvents
     from doseopt_bayes.models.saturated import Saturated as Saturated
+    from doseopt_bayes.models.time_to_first import TimeToFirst as TimeToFirst
     from doseopt_bayes.planning.bias import shrunk_rates as shrunk_rates
     from doseopt_bayes.planning.boundaries import Boundaries as Boundaries
     from doseopt_bayes.planning.boundaries import bop2 as bop2
@@ -170,6 +204,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.plots.arms import figure_arms as figure_arms
     from doseopt_bayes.plots.arms_choice import figure_configurations as figure_configurations
     from doseopt_bayes.plots.arms_choice import figure_plan as figure_plan
+    from doseopt_bayes.plots.designs import figure_designs as figure_designs
     from doseopt_bayes.plots.exposure_pictures import figure_by_dose as figure_by_dose
     from doseopt_bayes.plots.exposure_pictures import figure_covariates as figure_covariates
     from doseopt_bayes.plots.exposure_pictures import (
@@ -179,6 +214,8 @@ if TYPE_CHECKING:
     from doseopt_bayes.plots.exposure_pictures import figure_predictive as figure_predictive
     from doseopt_bayes.plots.exposure_pictures import figure_survival as figure_survival
     from doseopt_bayes.plots.exposure_pictures import figure_window as figure_window
+    from doseopt_bayes.plots.pathways import figure_decisions as figure_decisions
+    from doseopt_bayes.plots.pathways import figure_pathways as figure_pathways
     from doseopt_bayes.plots.picture import figure as figure
     from doseopt_bayes.plots.picture import figure_design as figure_design
     from doseopt_bayes.plots.picture import figure_history as figure_history
@@ -207,6 +244,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.priors import Unpooled as Unpooled
     from doseopt_bayes.reopen import load_analysis as load_analysis
     from doseopt_bayes.reopen import load_simulation as load_simulation
+    from doseopt_bayes.report.arms import save_arms as save_arms
     from doseopt_bayes.report.bundle import save as save
     from doseopt_bayes.report.exposure import save_exposure as save_exposure
     from doseopt_bayes.report.exposure_tables import bin_table as bin_table
@@ -214,9 +252,12 @@ if TYPE_CHECKING:
     from doseopt_bayes.report.exposure_tables import parameter_table as parameter_table
     from doseopt_bayes.report.history import history as history
     from doseopt_bayes.report.manifest import load_results as load_results
+    from doseopt_bayes.report.plan import save_plan as save_plan
     from doseopt_bayes.report.simulation import save_simulation as save_simulation
+    from doseopt_bayes.spec.arms import ArmsSpec as ArmsSpec
     from doseopt_bayes.spec.arms_plan import PlanSpec as PlanSpec
     from doseopt_bayes.spec.exposure import ExposureSpec as ExposureSpec
+    from doseopt_bayes.spec.protocol import ProtocolSpec as ProtocolSpec
     from doseopt_bayes.spec.scenarios import read_scenarios as read_scenarios
     from doseopt_bayes.spec.spec import Spec as Spec
 

@@ -35,6 +35,8 @@ EVENTS: Final = "events"
 CELL_COUNT: Final = "cell_count"
 N_TOGETHER: Final = "n_together"  # of outcomes known for all groups of patients together only
 EVENTS_TOGETHER: Final = "events_together"
+PENDING: Final = "pending"  # share of each outcome of patients whose outcome is not final
+SLOT: Final = "slot"  # of pending patients at a dose
 
 
 def probability(endpoint: str) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from doseopt_bayes import names
 from doseopt_bayes.data.counting import count_marks, count_patients, lay_out
 from doseopt_bayes.data.disposition import disposition
+from doseopt_bayes.data.follow_up_counts import with_pending
 from doseopt_bayes.data.outcomes import outcome_table, parse_outcomes
 from doseopt_bayes.data.read.doses import candidate_doses
 from doseopt_bayes.data.read.groups import ALL_GROUPS
@@ -56,6 +57,8 @@ def assemble(
         everyone = [ALL_GROUPS] * len(groups)
         marks = {end: count_marks(counted, together, end, everyone) for end in ends}
     counts = lay_out(counted, doses, ends, unit, groups=groups, together=together)
+    if isinstance(found, Patients):
+        counts = with_pending(counts, found.pending, found.follow_up)
     ledger = disposition(doses, marks, groups=groups)
     return {
         "doses": doses,

@@ -6,6 +6,7 @@ from collections.abc import Mapping  # noqa: TC003  (field types, read at run ti
 from dataclasses import KW_ONLY, dataclass, field
 
 from doseopt_bayes import names
+from doseopt_bayes.data.follow_up import FollowUp, follow_up_problems
 from doseopt_bayes.data.roles import (
     csv_problems,
     endpoint_problems,
@@ -38,6 +39,10 @@ class PatientColumns:
         Further binary endpoints: endpoint name to column.
     evaluable
         Endpoint to the column that says 1 (evaluable) or 0 (not yet).
+    follow_up
+        `tox` or `eff` to its `FollowUp`: a patient without event so far who was followed for less than
+        the window is pending and counts as far as followed; an event counts fully, whenever it happened.
+        An empty outcome within the window is no event so far.
     missing
         Endpoint to what a missing outcome means: ``"error"`` (default), ``"exclude"`` or
         ``"pending"``.
@@ -99,6 +104,7 @@ class PatientColumns:
     thousands: str = ""
     groups: Mapping[str, str] = field(default_factory=dict)
     group_levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    follow_up: Mapping[str, FollowUp] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         texts = {k: getattr(self, k) for k in ("dose", "tox", "eff", "id", "id_within", "planned")}
@@ -113,11 +119,18 @@ class PatientColumns:
             *csv_problems(self.sep, self.decimal, self.thousands),
         ]
         one = [self.dose, self.id, self.planned, self.unit_column, *self.groups.values()]
-        problems += shared([*one, *ends.values()])
+        problems += shared([*one, *ends.values(), *self._times])
         problems += grouping_problems(self.groups, self.group_levels, ends)
         problems += unknown("evaluable", self.evaluable, list(ends))
         problems += unknown("missing", self.missing, list(ends))
         problems += unknown("levels", self.levels, [*ends, *self.evaluable.values()])
+        problems += follow_up_problems(
+            self.follow_up,
+            ends,
+            groups=self.groups,
+            evaluable=self.evaluable,
+            missing=self.missing,
+        )
         for end, policy in self.missing.items():
             if policy not in POLICIES:
                 rule = f"missing.{end} = {policy!r}; one of: {', '.join(POLICIES)}"
@@ -152,9 +165,16 @@ class PatientColumns:
             self.unit_column,
             *ends,
             *self.evaluable.values(),
+            *self._times,
             *self.groups.values(),
         ]
         return tuple(dict.fromkeys(c for c in roles if c))
+
+    @property
+    def _times(self) -> tuple[str, ...]:
+        """Columns of follow-up, each once: one may serve both endpoints."""
+        plans = [f for f in self.follow_up.values() if isinstance(f, FollowUp)]
+        return tuple(dict.fromkeys(f.column for f in plans))
 
 
 @dataclass(frozen=True)

@@ -195,6 +195,10 @@ def _misfits(parts: Mapping[str, TrialData], grouping: str) -> list[Problem]:
     problems = grouping_problems({grouping: grouping}, {grouping: tuple(parts)}, first.endpoints)
     level = next(iter(parts))
     for name, trial in parts.items():
+        if names.PENDING in trial.counts:
+            rule = f"{name} has pending patients, which are not modelled by group"
+            repair = "read it with missing = 'pending', which leaves them out"
+            problems.append(Problem("DOB-E05", rule, repair, column=name))
         for what in ("unit", "endpoints", "groups"):
             mine, theirs = getattr(trial, what), getattr(first, what)
             if mine != theirs:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from doseopt_bayes import names
 from doseopt_bayes.data.counting import groupings, totals
+from doseopt_bayes.data.follow_up import PENDING_RULE
+from doseopt_bayes.data.follow_up_counts import pending_words
 from doseopt_bayes.data.read.groups import ALL_GROUPS
 
 if TYPE_CHECKING:
@@ -33,15 +35,15 @@ def silent_risks(counts: xr.Dataset, table: pd.DataFrame, unit: str) -> list[str
         Unit of the doses.
     """
     notes = []
-    whole = totals(counts)
+    whole, waiting = totals(counts), pending_words(counts, table)
     analysed = whole[names.N].sum(names.DOSE)
     ends = [str(e) for e in counts[names.ENDPOINT].to_numpy()]
-    if not int(analysed.sum()):
+    if not int(analysed.sum()) and not waiting:
         notes.append("PRIOR ONLY: no outcome was analysed")
     notes += [
         f"{end}: no patient analysed, so that its curve is the prior"
         for end in ends
-        if int(analysed.sum()) and not int(analysed.sel(endpoint=end))
+        if int(analysed.sum()) and not int(analysed.sel(endpoint=end)) and end not in waiting
     ]
     tried = _doses_with(whole[names.N_TREATED])
     untried = [float(d) for d in counts[names.DOSE].to_numpy() if float(d) not in tried]
@@ -52,7 +54,8 @@ def silent_risks(counts: xr.Dataset, table: pd.DataFrame, unit: str) -> list[str
         notes.append(f"no patients at {_doses(untried, unit)}")
     if not unit:
         notes.append("no dose unit declared")
-    if {names.TOX, names.EFF} <= set(ends) and not int(counts[names.CELL_COUNT].sum()) and tried:
+    known = int(counts[names.CELL_COUNT].sum()) or waiting
+    if {names.TOX, names.EFF} <= set(ends) and not known and tried:
         notes.append(
             "tox and eff are known as margins only: their association is driven by its prior"
         )
@@ -60,7 +63,10 @@ def silent_risks(counts: xr.Dataset, table: pd.DataFrame, unit: str) -> list[str
     keys = {"endpoint", *groupings(counts), "dose", "read", "analysed"}
     for rule in [c for c in table.columns if c not in keys]:
         by_end = table.groupby("endpoint", sort=False)[rule].sum()
-        notes += [f"{end}: {k} patients {rule}" for end, k in by_end.items() if k]
+        said = waiting if rule == PENDING_RULE else {}
+        notes += [
+            said.get(str(end), f"{end}: {k} patients {rule}") for end, k in by_end.items() if k
+        ]
     return notes
 
 

@@ -28,6 +28,7 @@ DIMS = (
     *(names.CHAIN, names.DRAW, names.DOSE, names.CELL, names.ENDPOINT, names.ATTRIBUTE),
     *(names.PATIENT, names.REGIMEN, names.POOLED, names.N_TREATED, names.N, names.EVENTS),
     *(names.CELL_COUNT, names.N_TOGETHER, names.EVENTS_TOGETHER),
+    *(names.PENDING, names.SLOT),
     *("trial", "rule", "sample", "variable", "criterion", "rank", "scenario", "measure", "model"),
     *("interval", "level", "outcome", "weight", "step", "block", "particle", "person", "group"),
 )

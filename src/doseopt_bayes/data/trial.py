@@ -10,6 +10,7 @@ from doseopt_bayes import names
 from doseopt_bayes.data.assemble import assemble, from_outcomes, no_data, refuse_roles
 from doseopt_bayes.data.columns import CountColumns, PatientColumns
 from doseopt_bayes.data.counting import totals
+from doseopt_bayes.data.follow_up_counts import pending_words
 from doseopt_bayes.data.outcomes import print_outcomes
 from doseopt_bayes.data.read.counts import Counts, read_counts
 from doseopt_bayes.data.read.patients import Patients, read_patients
@@ -29,9 +30,7 @@ __all__ = ["TrialData"]
 
 @dataclass(frozen=True, eq=False)
 class TrialData:
-    """Checked trial data, counted per dose.
-
-    Build it with `from_frame`, `from_csv`, `from_counts`, `parse`, `empty` or `of_groups`.
+    """Checked trial data, counted per dose: `from_frame`, `from_csv`, `from_counts`, `parse` ...
 
     Parameters
     ----------
@@ -43,8 +42,9 @@ class TrialData:
         Whole numbers: ``n_treated`` (dose) patients treated and not excluded by identifier, ``n``
         and ``events`` (dose, endpoint) patients analysed and with the event, ``cell_count`` (dose,
         cell) patients with both tox and eff known. With groups they lie over (*groups, dose, ...),
-        and ``n_together`` and ``events_together`` (dose, endpoint) count the patients of outcomes
-        known for all groups together only.
+        and ``n_together`` and ``events_together`` (dose, endpoint) count outcomes known for all groups
+        together only. Where some are pending, ``pending`` (dose, slot, cell): the share of each
+        outcome of each such patient (``follow_up.share_of``), 1 in empty slots.
     endpoints
         Endpoint names: tox, eff, then the others.
     disposition
@@ -115,8 +115,7 @@ class TrialData:
         """
         refuse_roles(columns, PatientColumns)
         table = read_frame(frame, source)
-        found = read_patients(table, columns)
-        return _read(found, table, prior_only=columns.allow_prior_only)
+        return _read(read_patients(table, columns), table, prior_only=columns.allow_prior_only)
 
     @classmethod
     def from_csv(cls, path: str | Path, columns: PatientColumns) -> TrialData:
@@ -143,8 +142,7 @@ class TrialData:
         """
         refuse_roles(columns, PatientColumns)
         table = read_csv(path, sep=columns.sep, decimal=columns.decimal)
-        found = read_patients(table, columns)
-        return _read(found, table, prior_only=columns.allow_prior_only)
+        return _read(read_patients(table, columns), table, prior_only=columns.allow_prior_only)
 
     @classmethod
     def from_counts(
@@ -183,8 +181,7 @@ class TrialData:
             table = read_csv(frame_or_path, sep=columns.sep, decimal=columns.decimal)
         else:
             table = read_frame(frame_or_path, source)
-        found = read_counts(table, columns)
-        return _read(found, table, prior_only=columns.allow_prior_only)
+        return _read(read_counts(table, columns), table, prior_only=columns.allow_prior_only)
 
     @classmethod
     def parse(cls, text: str, *, doses: Sequence[float], unit: str = "") -> TrialData:
@@ -296,7 +293,8 @@ class TrialData:
             return False
         n = totals(self.counts)[names.N].sum(names.DOSE)
         both = all(int(n.sel({names.ENDPOINT: e})) > 0 for e in (names.TOX, names.EFF))
-        return both and not int(self.counts[names.CELL_COUNT].sum())
+        known = int(self.counts[names.CELL_COUNT].sum()) or names.PENDING in self.counts
+        return both and not known
 
     @property
     def single_dose(self) -> bool:
@@ -336,7 +334,8 @@ class TrialData:
         return print_outcomes(zip(self.patients["cohort"], level, letter, strict=True))
 
     def __str__(self) -> str:
-        return f"{self.source}: {print_counts(self.counts, self.unit)}"
+        waiting = pending_words(self.counts, self.disposition).values()
+        return "\n".join([f"{self.source}: {print_counts(self.counts, self.unit)}", *waiting])
 
     __repr__ = __str__
 
@@ -344,7 +343,8 @@ class TrialData:
 def _read(found: Patients | Counts, table: RawTable, *, prior_only: bool) -> TrialData:
     fields = assemble(found, table.source, table.sha256, hashes=table.row_hashes, notes=table.notes)
     trial = TrialData(**fields)
-    if not prior_only and not int(totals(trial.counts)[names.N].sum()):
+    known = int(totals(trial.counts)[names.N].sum()) or names.PENDING in trial.counts
+    if not prior_only and not known:
         rule, repair = "no outcome can be analysed", "allow_prior_only = true gives the prior"
         raise table.refusal([Problem("DOB-A13", rule, repair, table.source)])
     return trial

@@ -116,6 +116,7 @@ def fit_many(
         ``cell_count`` (trial, dose, cell) and, for patients with one outcome alone or for further
         endpoints, ``n_only`` and ``events_only`` (trial, dose, endpoint); ``n_treated`` (trial, dose)
         or what follows from the others.
+        For pending patients ``pending`` (trial, dose, slot, cell), see there; then ``n_treated`` too.
     seed
         Non-negative integer. The same seed gives the same bits; a trial's result depends on its own
         counts alone, not on its place, the other trials or the number of threads.

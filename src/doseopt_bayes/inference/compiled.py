@@ -93,7 +93,7 @@ class Compiled:
         batched = {v: change_dist_size(v, (many,), expand=True) for v in tops}
         # PyTensor 3.3 looks at the first parameter of a distribution alone to see whether it is
         # batched, and in a binomial that is the number of patients
-        people, dims = {names.PATIENT, names.POOLED}, model.named_vars_to_dims
+        people, dims = {names.PATIENT, names.POOLED, names.SLOT}, model.named_vars_to_dims
         batched |= {
             d: pt.broadcast_to(d, (many, *d.shape))
             for d in model.data_vars

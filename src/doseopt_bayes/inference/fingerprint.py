@@ -33,12 +33,12 @@ def fingerprint(model: Any) -> str:
     str
         The same in every process for the same graph and the same versions of PyMC and PyTensor; another
         one when a prior's number, a dose or a term of the likelihood changes. Whole numbers in data
-        containers are the trial's counts, and what lies over patients is theirs: neither counts here, as
-        the data have a sum of their own.
+        containers are the trial's counts, and what lies over patients or slots of pending ones is theirs:
+        neither counts here, as the data have a sum of their own.
     """
     lines: list[str] = []
     known: dict[Any, int] = {}
-    of_people = {names.PATIENT, names.POOLED}
+    of_people = {names.PATIENT, names.POOLED, names.SLOT}
     counts = {
         id(v): str(v.name)
         for v in model.data_vars

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from doseopt_bayes.inference.grid import Nodes
+    from doseopt_bayes.inference.partial import Partial
 
 __all__ = ["Gridded"]
 
@@ -41,10 +42,13 @@ class Gridded(Posterior):
         1 for the log prior; its coord ``error`` is the error claimed for a probability.
     nodes
         The shared nodes.
+    pending
+        Patients of whom only a part is known, of each trial; ``None`` without any.
     """
 
     rows: xr.DataArray = field(kw_only=True)
     nodes: Nodes = field(kw_only=True)
+    pending: Partial | None = field(kw_only=True, default=None)
     _found: dict[bytes, np.ndarray] = field(default_factory=dict, init=False, repr=False)
     random: ClassVar[bool] = False
 
@@ -56,8 +60,10 @@ class Gridded(Posterior):
             groups[name] = group.isel({TRIAL: at}) if TRIAL in group.dims else group
         tree = xr.DataTree.from_dict(groups)
         tree.attrs.update(self.tree.attrs)
+        rows = at if isinstance(at, slice) else np.atleast_1d(at)
+        pending = None if self.pending is None else self.pending[rows]
         return Gridded(tree, self.parameters, self.diagnostics, self.notes, self.sample_dims,
-                       rows=self.rows.isel({TRIAL: at}), nodes=self.nodes)  # fmt: skip
+                       rows=self.rows.isel({TRIAL: at}), nodes=self.nodes, pending=pending)  # fmt: skip
 
     @property
     def error(self) -> xr.DataArray:
@@ -149,6 +155,9 @@ class Gridded(Posterior):
     def _draw_weights(self) -> np.ndarray:
         """(trial, particle): density at each draw by band-limited interpolation, for a few trials."""
         log = np.einsum("tk,yxk->tyx", self._plain, self.nodes.log)
+        if self.pending is not None:
+            flat = self.nodes.log.reshape(-1, self.nodes.log.shape[-1])
+            log += self.pending.shared(flat).reshape(log.shape)
         dense = np.exp(log - log.max(axis=(1, 2), keepdims=True))
         found = self.nodes.interpolated(dense).reshape(len(log), -1).clip(min=0)
         normed: np.ndarray = found / found.sum(axis=1, keepdims=True)
@@ -220,7 +229,7 @@ class Gridded(Posterior):
                     asked.pop(next(k for k in asked if k != TOTAL))
                 asked[key] = pack(self.nodes, make())
             wanted = [k for k in asked if k == TOTAL or k not in self._found]
-            found = sums(self.nodes, self._plain, [asked[k] for k in wanted])
+            found = sums(self.nodes, self._plain, [asked[k] for k in wanted], self.pending)
             total = found[wanted.index(TOTAL)][:, :1]
             self._found.update({k: x / total for k, x in zip(wanted, found, strict=True)})
         return self._found[key]

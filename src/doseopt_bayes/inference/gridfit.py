@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from doseopt_bayes.inference.grid import Nodes
+    from doseopt_bayes.inference.partial import Partial
     from doseopt_bayes.models.base import DoseModel
 
 __all__ = ["GridBatch", "fit_grid", "takes_grid"]
@@ -123,7 +124,10 @@ def fit_grid(
                 "patients with one outcome alone are not read by a grid", hint="use fit_many()"
             )
     tallies = counted(program, counts, pair=False)
-    levels, resolved = level_of(program, tallies.totals)
+    totals = tallies.totals
+    if tallies.pending is not None:  # a pending patient tells no more than a final one
+        totals = totals + tallies.pending.patients
+    levels, resolved = level_of(program, totals)
     rows = np.concatenate([tallies.events, np.ones((len(tallies), 1))], axis=1)
     even = resolved * LINE[program.size] > EVEN
     bound = _band(resolved) + np.array(ACROSS)[levels] * (program.size - 1)
@@ -133,7 +137,8 @@ def fit_grid(
     for level in np.unique(levels[even]):
         at = np.flatnonzero((levels == level) & even)
         nodes = nodes_for(program, int(level))
-        block = _block(recipe, counts, nodes, rows, bound, at)
+        waiting = None if tallies.pending is None else tallies.pending[at]
+        block = _block(recipe, counts, nodes, rows, bound, at, waiting)
         fine = block.edge < EDGE
         if not fine.all():
             left = np.concatenate([left, at[~fine]])
@@ -163,6 +168,7 @@ def _block(
     rows: np.ndarray,
     bound: np.ndarray,
     at: np.ndarray,
+    pending: Partial | None,
 ) -> Gridded:
     """Label the trials at some positions as one posterior."""
     here = counts.isel({TRIAL: at})
@@ -175,7 +181,8 @@ def _block(
         rows[at], dims=(TRIAL, "column"),
         coords={TRIAL: here[TRIAL], "error": (TRIAL, bound[at])},
     )  # fmt: skip
-    return Gridded(tree, tuple(recipe.priors), verdict, (), (PARTICLE,), rows=labelled, nodes=nodes)
+    return Gridded(tree, tuple(recipe.priors), verdict, (), (PARTICLE,), rows=labelled, nodes=nodes,
+                   pending=pending)  # fmt: skip
 
 
 def _draws(recipe: DoseModel, nodes: Nodes, counts: xr.Dataset) -> xr.Dataset:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from doseopt_bayes.inference.grid import Nodes
+    from doseopt_bayes.inference.partial import Partial
 
 __all__ = ["Columns", "edges", "pack", "sums"]
 
@@ -60,7 +61,9 @@ def edges(nodes: Nodes) -> np.ndarray:
     return found
 
 
-def sums(nodes: Nodes, rows: np.ndarray, asked: Sequence[Columns]) -> list[np.ndarray]:
+def sums(
+    nodes: Nodes, rows: np.ndarray, asked: Sequence[Columns], pending: Partial | None = None
+) -> list[np.ndarray]:
     """Return sums (trial, c) of the unnormalised density times each set of columns.
 
     Parameters
@@ -71,10 +74,15 @@ def sums(nodes: Nodes, rows: np.ndarray, asked: Sequence[Columns]) -> list[np.nd
         (trial, outcomes + 1): counts of each trial, and 1 for the log prior.
     asked
         The columns; all sets of one trial share its normalisation.
+    pending
+        Patients of whom only a part is known, in the order of the rows.
     """
     packed = np.concatenate([c.packed for c in asked], axis=1)
     found = np.concatenate(
-        [_chunk(nodes, rows[i : i + CHUNK], packed) for i in range(0, len(rows), CHUNK)]
+        [
+            _chunk(nodes, rows[at], packed, None if pending is None else pending[at])
+            for at in (slice(i, i + CHUNK) for i in range(0, len(rows), CHUNK))
+        ]
     )
     at, parts = 0, []
     for columns in asked:
@@ -84,13 +92,19 @@ def sums(nodes: Nodes, rows: np.ndarray, asked: Sequence[Columns]) -> list[np.nd
     return parts
 
 
-def _chunk(nodes: Nodes, rows: np.ndarray, packed: np.ndarray) -> np.ndarray:
+def _chunk(
+    nodes: Nodes, rows: np.ndarray, packed: np.ndarray, pending: Partial | None
+) -> np.ndarray:
     """(trial, piece, 8): the sums of one chunk."""
     log = nodes.tiled_log  # tile, outcome, node
     thin, looked = nodes.thin_log
     full = _grouped(rows)
     seen = np.matmul(full[:, None], thin).swapaxes(1, 2).reshape(full.shape[0] * GROUP, -1)
-    seen = seen[: len(rows), :looked].reshape(len(rows), len(log), -1).max(axis=2)
+    seen = seen[: len(rows), :looked]
+    if pending is not None:
+        flat = thin.swapaxes(1, 2).reshape(-1, thin.shape[1])[:looked]
+        seen = seen + pending.shared(flat)
+    seen = seen.reshape(len(rows), len(log), -1).max(axis=2)
     top = seen.max(axis=1)
     near = seen > (top - FAR)[:, None]
     found = np.zeros((len(rows), packed.shape[1], WIDTH))
@@ -99,6 +113,8 @@ def _chunk(nodes: Nodes, rows: np.ndarray, packed: np.ndarray) -> np.ndarray:
         if not at.size:
             continue
         density = np.matmul(_grouped(rows[at]), log[tile])
+        if pending is not None:
+            density += _grouped(pending[at].shared(log[tile].T))
         density -= _grouped(top[at, None])
         np.exp(density, out=density)
         part = np.matmul(density[:, None], packed[tile]).swapaxes(1, 2)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from doseopt_bayes.inference.graph import ParticleProgram
+    from doseopt_bayes.inference.partial import Partial
 
 __all__ = ["Counted", "Weighed", "modes", "shared_variates", "weigh", "weigh_at"]
 
@@ -52,17 +53,21 @@ class Counted:
         (trial, outcome): patients that could have had it.
     pair
         Whether the columns of ``ParticleProgram.pair`` are there too.
+    pending
+        Patients of whom only a part is known; ``None`` without any.
     """
 
     events: np.ndarray
     totals: np.ndarray
     pair: bool = False
+    pending: Partial | None = None
 
     def __len__(self) -> int:
         return len(self.events)
 
     def __getitem__(self, at: np.ndarray | slice) -> Counted:
-        return Counted(self.events[at], self.totals[at], self.pair)
+        pending = None if self.pending is None else self.pending[at]
+        return Counted(self.events[at], self.totals[at], self.pair, pending)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,6 +191,8 @@ def _evaluate(program: ParticleProgram, z: np.ndarray, *, pair: bool) -> Evaluat
 def _posterior(said: Evaluated, counted: Counted) -> np.ndarray:
     """Log prior plus the sum of counts times log probabilities: (trial, particle)."""
     found: np.ndarray = np.einsum("tpm,tm->tp", said.log_p, counted.events) + said.log_prior
+    if counted.pending is not None:
+        found += counted.pending.log_likelihood(said.log_p)
     return found
 
 
@@ -193,6 +200,8 @@ def _shared_posterior(program: ParticleProgram, said: Evaluated, counted: Counte
     """Return the same for particles that all trials share: (trial, particle)."""
     log_p = program.with_pair(said.log_p) if counted.pair else said.log_p
     found: np.ndarray = np.einsum("pm,tm->tp", log_p, counted.events) + said.log_prior
+    if counted.pending is not None:
+        found += counted.pending.shared(log_p)
     return found
 
 
@@ -221,7 +230,15 @@ def modes(program: ParticleProgram, counted: Counted, seed: int) -> tuple[np.nda
         bend = (2 * prior[:, :1] - prior[:, up] - prior[:, down]) / STEP**2
         gradient = (prior[:, up] - prior[:, down]) / (2 * STEP)
         gradient += np.einsum("tkm,tm->tk", slope, here.events)
-        expected = here.totals * np.exp(said.log_p[:, 0])
+        at_centre = np.einsum("tm,tm->t", said.log_p[:, 0], here.events)
+        totals = here.totals
+        if here.pending is not None:  # informative as far as they were followed
+            waiting = here.pending.log_likelihood(said.log_p)
+            gradient += (waiting[:, up] - waiting[:, down]) / (2 * STEP)
+            at_centre += waiting[:, 0]
+            totals = totals.copy()
+            totals[:, : here.pending.parts.shape[1]] += here.pending.parts
+        expected = totals * np.exp(said.log_p[:, 0])
         found = (slope * expected[:, None]) @ slope.swapaxes(1, 2)
         found[:, np.arange(k), np.arange(k)] += np.fmax(bend, least)
         information[active] = found
@@ -230,9 +247,7 @@ def modes(program: ParticleProgram, counted: Counted, seed: int) -> tuple[np.nda
         reached = _posterior(_evaluate(program, tries, pair=counted.pair), here)
         best = reached.argmax(axis=1)
         every = np.arange(len(active))
-        gain = reached[every, best] - (
-            prior[:, 0] + np.einsum("tm,tm->t", said.log_p[:, 0], here.events)
-        )
+        gain = reached[every, best] - (prior[:, 0] + at_centre)
         better = gain > 0
         z[active[better]] = tries[every, best][better]
         active = active[better & ((gradient * move).sum(axis=1) > DONE)]

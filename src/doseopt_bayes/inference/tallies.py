@@ -10,8 +10,10 @@ import xarray as xr
 from doseopt_bayes import names
 from doseopt_bayes.data.trial import TrialData
 from doseopt_bayes.errors import DoseOptError
+from doseopt_bayes.inference.partial import checked_pending, partial_of, pending_faults
 from doseopt_bayes.inference.particles import Counted
 from doseopt_bayes.inference.weighted import TRIAL
+from doseopt_bayes.models.pending import partly_known
 from doseopt_bayes.models.tallied import PAIR, counts_for, counts_of, groups_of
 
 if TYPE_CHECKING:
@@ -49,7 +51,9 @@ def stack_trials(
         cell), patients with both tox and eff known; ``n_only`` and ``events_only`` (trial, *groups,
         dose, endpoint), the patients of each endpoint who are not in the cells, and those of them with
         the event. With groups also ``n_together`` and ``events_together`` (trial, dose, endpoint), of
-        outcomes known for all groups together only.
+        outcomes known for all groups together only. Where patients of some trial are pending also
+        ``pending`` (trial, dose, slot, cell): the share of each outcome of each of them, 1 in empty
+        slots; they are neither in the cells nor in the margins.
 
     Raises
     ------
@@ -82,6 +86,13 @@ def stack_trials(
         both = np.array([[c.together[e] for e in recipe.endpoints] for c in read])
         for i, name in enumerate(TOGETHER):
             columns[name] = ((TRIAL, names.DOSE, names.ENDPOINT), both[:, :, i].swapaxes(1, 2))
+    slots = max(0 if c.pending is None else c.pending.shape[1] for c in read)
+    if slots:
+        share = np.ones((len(read), len(recipe.doses), slots, len(names.CELLS)))
+        for i, c in enumerate(read):
+            if c.pending is not None:
+                share[i, :, : c.pending.shape[1]] = c.pending
+        columns[names.PENDING] = ((TRIAL, names.DOSE, names.SLOT, names.CELL), share)
     return xr.Dataset(
         columns,
         coords={
@@ -132,6 +143,9 @@ def checked_counts(recipe: DoseModel, counts: xr.Dataset) -> xr.Dataset:
         single = found[N_ONLY].max(names.ENDPOINT)
         both = found[names.CELL_COUNT].sum(names.CELL)
         found[names.N_TREATED] = both.where(both > single, single)
+    share = checked_pending(recipe, frame)
+    if share is not None:
+        found[names.PENDING] = share
     return xr.Dataset(found)
 
 
@@ -157,7 +171,7 @@ def _faults(recipe: DoseModel, counts: xr.Dataset) -> list[str]:
             faults += _strange(counts, dim, known)
     if strange := [v for v in present if set(counts[v].dims) - {*lead, *known_labels}]:
         faults.append(f"{', '.join(strange)} have dims that the model does not know")
-    return [*faults, *_singles(counts)]
+    return [*faults, *_singles(counts), *pending_faults(recipe, counts)]
 
 
 def _singles(counts: xr.Dataset) -> list[str]:
@@ -229,7 +243,7 @@ def counted(program: ParticleProgram, counts: xr.Dataset, *, pair: bool) -> Coun
         extra = [np.concatenate(x, axis=-1).reshape(trials, -1)
                  for x in zip(*(margins(e) for e in PAIR), strict=True)]  # fmt: skip
         blocks = [np.concatenate([a, b], axis=1) for a, b in zip(blocks, extra, strict=True)]
-    return Counted(blocks[0], blocks[1], pair)
+    return Counted(blocks[0], blocks[1], pair, partial_of(program, counts))
 
 
 def trial_of(recipe: DoseModel, counts: xr.Dataset) -> TrialData:
@@ -243,13 +257,19 @@ def trial_of(recipe: DoseModel, counts: xr.Dataset) -> TrialData:
             at = {names.ENDPOINT: endpoint}
             n.loc[at] += cells.sum(names.CELL)
             events.loc[at] += cells.sel({names.CELL: list(letters)}).sum(names.CELL)
+    waiting = [names.PENDING] if names.PENDING in counts else []
+    for endpoint, both in partly_known(counts).known.items():
+        if endpoint in recipe.endpoints:  # what is known of them is in the margins of a trial
+            at = {names.ENDPOINT: endpoint}
+            n.loc[at] += both[0]
+            events.loc[at] += both[1]
     laid = xr.Dataset(
         {
             names.N_TREATED: counts[names.N_TREATED],
             names.N: n,
             names.EVENTS: events,
             names.CELL_COUNT: cells,
-            **({v: counts[v] for v in TOGETHER} if groups else {}),
+            **{v: counts[v] for v in (*(TOGETHER if groups else ()), *waiting)},
         }
     ).reset_coords(drop=True)
     laid[names.DOSE].attrs["units"] = recipe.unit

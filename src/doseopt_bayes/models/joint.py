@@ -10,6 +10,7 @@ import numpy as np
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.models.exnex import observe_mixture
+from doseopt_bayes.models.pending import observe_pending
 from doseopt_bayes.models.tallied import PAIR, Counts, groups_of
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def observe(
     Parameters
     ----------
     counts
-        What was seen.
+        What was seen; patients of whom a part is known have the node of ``pending.observe_pending``.
     built
         The parameters, which say the groups, and whether a group may be apart from the others.
     cells
@@ -111,6 +112,7 @@ def observe(
             "outcomes", n=seen.sum(axis=-1), p=cells, observed=seen, dims=(*lead, names.CELL)
         )
         _margins(counts.only, p, lead, "only")
+        observe_pending(counts.pending, cell)
     _together(counts, p, built, differ)
 
 
@@ -132,7 +134,14 @@ def observe_margins(
     found = _registered(p, lead)
     if built.log_share is None:
         _margins(counts.only, found, lead, "only")
+        observe_pending(counts.pending, _cells_of(found))
     _together(counts, found, built, differ)
+
+
+def _cells_of(p: Mapping[str, Any]) -> dict[str, Any]:
+    """Return no event and event of the only endpoint that can be pending, as cells."""
+    paired = [e for e in p if e in PAIR]
+    return {"N": 1 - p[paired[0]], PAIR[paired[0]][0]: p[paired[0]]} if paired else {}
 
 
 def _registered(p: Mapping[str, Any], lead: tuple[str, ...]) -> dict[str, Any]:

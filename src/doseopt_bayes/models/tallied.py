@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from doseopt_bayes import names
 from doseopt_bayes.errors import DoseOptError, did_you_mean
+from doseopt_bayes.models.pending import PAIR, partly_known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from doseopt_bayes.models.base import DoseModel
 
 __all__ = ["PAIR", "Counts", "counts_for", "counts_of", "groups_of", "margins_of"]
-
-PAIR: Final = {names.TOX: ("T", "B"), names.EFF: ("E", "B")}  # the cells of each event
 
 
 def groups_of(recipe: Any) -> Mapping[str, tuple[str, ...]]:
@@ -41,11 +40,15 @@ class Counts:
         Endpoint to (number analysed, events), each (*groups, dose), of patients outside `cells`.
     together
         The same of outcomes known for all groups together, each (dose,); empty without groups.
+    pending
+        Share of each outcome of patients of whom a part is known, (dose, slot, cell); ``None`` without
+        any. They are neither in `cells` nor in `only`.
     """
 
     cells: np.ndarray
     only: Mapping[str, tuple[np.ndarray, np.ndarray]]
     together: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    pending: np.ndarray | None = None
 
 
 def counts_of(recipe: DoseModel, data: TrialData) -> Counts:
@@ -60,17 +63,20 @@ def counts_of(recipe: DoseModel, data: TrialData) -> Counts:
     lead = (*groups_of(recipe), names.DOSE)
     cells = counts[names.CELL_COUNT].transpose(*lead, names.CELL)
     cells = cells.sel({names.CELL: list(names.CELLS)})
+    paired = [e for e in recipe.endpoints if e in PAIR]
+    partly = partly_known(counts, paired[0] if len(paired) == 1 else None)
     only = {}
     for endpoint, (n, events) in _margins(recipe, counts, lead).items():
         if endpoint in PAIR and endpoint in data.endpoints:
             inside = cells.sel({names.CELL: list(PAIR[endpoint])})
+            more, with_event = partly.known.get(endpoint, (0, 0))
             only[endpoint] = (
-                n - cells.sum(names.CELL).to_numpy(),
-                events - inside.sum(names.CELL).to_numpy(),
+                n - cells.sum(names.CELL).to_numpy() - more,
+                events - inside.sum(names.CELL).to_numpy() - with_event,
             )
         else:
             only[endpoint] = (n, events)
-    return Counts(cells.to_numpy(), only, _together(recipe, counts))
+    return Counts(cells.to_numpy(), only, _together(recipe, counts), partly.share)
 
 
 def margins_of(recipe: DoseModel, data: TrialData) -> Counts:
@@ -86,7 +92,14 @@ def margins_of(recipe: DoseModel, data: TrialData) -> Counts:
     """
     counts = counts_for(recipe, data)
     only = _margins(recipe, counts, (*groups_of(recipe), names.DOSE))
-    return Counts(np.zeros(0), only, _together(recipe, counts))
+    paired = [e for e in recipe.endpoints if e in PAIR]
+    if len(paired) > 1 and names.PENDING in counts:
+        raise DoseOptError(
+            f"{type(recipe).__name__} has no joint outcomes, so that a pending patient's are unknown",
+            hint="observe through doseopt_bayes.models.joint.observe, or leave pending patients out",
+        )
+    share = partly_known(counts, paired[0]).share if paired else None
+    return Counts(np.zeros(0), only, _together(recipe, counts), share)
 
 
 def _margins(

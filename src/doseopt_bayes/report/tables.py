@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from doseopt_bayes import names
+from doseopt_bayes.data.follow_up import PENDING_RULE
 from doseopt_bayes.data.observed import observed_rates
 from doseopt_bayes.decision import prose
 from doseopt_bayes.inference.posterior import probabilities, scalars
@@ -84,9 +85,14 @@ def disposition(analysis: Analysis) -> Table:
         # columns of labels are groupings
         **{str(c): head_of(str(c)) for c in frame.columns[1 : list(frame.columns).index("dose")]},
     }
+    waiting = names.PENDING in analysis.data.counts and PENDING_RULE in frame
+    heads |= {PENDING_RULE: "Pending, counted as far as followed"} if waiting else {}
     columns = tuple(heads.get(str(c), f"Excluded: {c}") for c in frame.columns)
     excluded = frame[[c for c in frame.columns if c not in heads]].to_numpy().sum()
-    note = f"Read = analysed + excluded, in every row. Excluded over all rows: {int(excluded)}."
+    more = " + pending" if waiting else ""
+    note = (
+        f"Read = analysed{more} + excluded, in every row. Excluded over all rows: {int(excluded)}."
+    )
     return Table("Disposition of patients", columns, tuple(rows), note)
 
 

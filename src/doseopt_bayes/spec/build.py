@@ -11,6 +11,7 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
+from doseopt_bayes.data.follow_up import FollowUp
 from doseopt_bayes.decision.cui import VALUES, Attribute
 from doseopt_bayes.decision.desirability import OnTarget
 from doseopt_bayes.decision.values import Target
@@ -44,6 +45,7 @@ class Builder:
             "tuple[float, ...]": lambda x, at: self._list(x, at, self._number),
             "tuple[str, ...]": lambda x, at: self._list(x, at, self.text),
             "tuple[float, float]": self._pair,
+            "tuple[float, float, float, float]": lambda x, at: self._list(x, at, self._number),
             "tuple[tuple[float, float], ...]": lambda x, at: self._list(x, at, self._pair),
             "Mapping[str, str]": self.texts,
             "Mapping[str, int]": lambda x, at: self._map(x, at, self._whole),
@@ -60,6 +62,9 @@ class Builder:
                 x, at, lambda v, a: self.kind(COMPONENTS, v, a, key="dist")
             ),
             "Mapping[str, Attribute]": lambda x, at: self._map(x, at, self._attribute),
+            "Mapping[str, FollowUp]": lambda x, at: self._map(
+                x, at, lambda v, a: self.value(FollowUp, v, a)
+            ),
             "Target": lambda x, at: self.value(Target, x, at),
             "Value": lambda x, at: self.kind(VALUES, x, at),
             "Stop": self._stop,

@@ -47,7 +47,7 @@ def read_outcomes(
             problems.append(at.problem("DOB-B01", value, text, repair))
         if known and is_missing(value, codes):
             rule = MISSING_RULE.get(policy, "")
-            if not rule:
+            if not rule and end not in columns.follow_up:  # there, follow-up says what it means
                 text = f"{end} is missing; not known is never read as no event"
                 repair = f"fill it in, or choose missing.{end} = 'exclude' or 'pending'"
                 problems.append(at.problem("DOB-B01", value, text, repair))

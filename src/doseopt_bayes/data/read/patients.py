@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from doseopt_bayes.data.follow_up_read import pending_rows, split_pending
 from doseopt_bayes.data.read.doses import (
     DoseText,
     Placed,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from doseopt_bayes.data.columns import PatientColumns
     from doseopt_bayes.data.disposition import Mark
+    from doseopt_bayes.data.follow_up import FollowUp
     from doseopt_bayes.data.read.groups import Groups
 
 __all__ = ["Patients", "read_patients"]
@@ -50,6 +52,10 @@ class Patients:
         Every default and every change, in words.
     groups
         Levels of each grouping; each has a column in `table` and a label in each mark.
+    pending
+        Dose and shares of the four outcomes of each patient with a pending outcome.
+    follow_up
+        Endpoint to what was followed.
     """
 
     doses: tuple[float, ...]
@@ -58,6 +64,8 @@ class Patients:
     marks: Mapping[str, Sequence[Mark]]
     notes: tuple[str, ...]
     groups: Groups = field(default_factory=dict)
+    pending: Sequence[tuple[float, Sequence[float]]] = ()
+    follow_up: Mapping[str, FollowUp] = field(default_factory=dict)
 
 
 def read_patients(table: RawTable, columns: PatientColumns) -> Patients:
@@ -103,6 +111,10 @@ def read_patients(table: RawTable, columns: PatientColumns) -> Patients:
     ends = {e: c for e, c in columns.endpoint_columns.items() if c in here}
     typed = table.typed
     outcomes = {e: read_outcomes(e, kept, columns, typed=typed, problems=problems) for e in ends}
+    weights: dict[str, list[float | None]] = {}
+    for e in [e for e, f in columns.follow_up.items() if e in ends and f.column in here]:
+        found, said, weights[e] = split_pending(e, kept, columns, outcomes[e], problems=problems)
+        outcomes[e] = found, said
     if not placed.grid and not problems:
         rule, repair = "every patient is excluded and no dose is declared", "declare doses"
         problems.append(Problem("DOB-A13", rule, repair, table.source))
@@ -129,7 +141,10 @@ def read_patients(table: RawTable, columns: PatientColumns) -> Patients:
             "no identifier column: patients are numbered by row, and a patient standing in two "
             "rows cannot be seen"
         )
-    return Patients(placed.grid, placed.unit, table_out, marks, tuple(notes), groups)
+    pending = pending_rows(doses, values, weights)
+    return Patients(
+        placed.grid, placed.unit, table_out, marks, tuple(notes), groups, pending, columns.follow_up
+    )
 
 
 def _none(grid: tuple[float, ...], columns: PatientColumns, table: RawTable) -> Patients:
