@@ -8,9 +8,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from doseopt_bayes.cli_arms import add_arms, check_arms_file, check_plan_file, kind_of
 from doseopt_bayes.cli_exposure import check_exposure_file, reads_exposure, run_exposure
 from doseopt_bayes.cli_plan import add_plan
 from doseopt_bayes.cli_simulate import add_simulate
+from doseopt_bayes.cli_table import add_table, check_protocol_file, reads_protocol
 from doseopt_bayes.errors import DataError, DoseOptError, SpecError
 
 if TYPE_CHECKING:
@@ -77,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(do=_report, data=None)
 
     add_simulate(commands)
+    add_arms(commands)
     add_plan(commands)
+    add_table(commands)
 
     check = commands.add_parser(
         "check", help="say everything that is wrong with a specification and data, without sampling"
@@ -95,6 +99,11 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     if reads_exposure(options.spec):
         return run_exposure(options)
+    if kind := kind_of(options.spec):
+        what = "compares arms" if kind == "arms" else "plans a trial"
+        raise DoseOptError(
+            f"'{options.spec}' {what}", hint=f"doseopt {kind} {options.spec} runs it"
+        )
     # imported here, so that --help does not pay for it
     from doseopt_bayes.locks import locked  # noqa: PLC0415
     from doseopt_bayes.models.tallied import groups_of  # noqa: PLC0415
@@ -206,6 +215,11 @@ def _report(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     if reads_exposure(options.spec):
         return check_exposure_file(options)
+    if reads_protocol(options.spec):
+        return check_protocol_file(options)
+    own = {"arms": check_arms_file, "plan": check_plan_file}.get(kind_of(options.spec))
+    if own is not None:
+        return own(options)
     from doseopt_bayes.spec.spec import check  # noqa: PLC0415
 
     spec, data, problems = check(options.spec, options.data)

@@ -230,6 +230,13 @@ class _Decider:
         assert here is not None  # noqa: S101  (the simulator knows it)
         return Answers(self._following(n, tox, wish, fine, here), sure)
 
+    def open_doses(self, cells: np.ndarray) -> np.ndarray:
+        """Say which doses are admissible with a toxicity below the de-escalation boundary."""
+        n, tox = toxic(cells)
+        fine = self.design.admissible(n, tox, cells[..., 1] + cells[..., 3])
+        found: np.ndarray = fine & (tox < self.design.boundaries[1] * np.maximum(n, 1))
+        return found
+
     def _following(
         self, n: np.ndarray, tox: np.ndarray, wish: np.ndarray, fine: np.ndarray, here: np.ndarray
     ) -> np.ndarray:

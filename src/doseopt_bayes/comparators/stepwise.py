@@ -61,6 +61,8 @@ class IntervalDesign:
         Patients of a cohort, >= 1.
     unit
         Unit of the doses.
+    spare
+        Patients that may come on top of those of cohorts (backfill): the table has rows for them.
 
     Raises
     ------
@@ -83,6 +85,7 @@ class IntervalDesign:
     stop: Stop
     cohort: int = 3
     unit: str = ""
+    spare: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "doses", checked_doses(self.rule.name, self.doses))
@@ -127,7 +130,7 @@ class IntervalDesign:
     @cached_property
     def table(self) -> DecisionTable:
         """Its decisions for every number of patients that a dose can have."""
-        return self.rule.table(self.most)
+        return self.rule.table(self.most + self.spare)
 
     def check(self) -> None:
         """Any such design can be simulated."""
@@ -163,6 +166,12 @@ class ByTable:
     def fine(self, n: np.ndarray, tox: np.ndarray) -> np.ndarray:
         """Say which doses are not eliminated: (state, dose)."""
         return ~np.logical_or.accumulate(self.design.table.eliminates[n, tox], axis=1)
+
+    def open_doses(self, cells: np.ndarray) -> np.ndarray:
+        """Say which doses the table would not leave downwards: (state, dose)."""
+        n, tox = toxic(cells)
+        found: np.ndarray = self.fine(n, tox) & (self.design.table.steps[n, tox] >= 0)
+        return found
 
     def __call__(
         self, cells: np.ndarray, here: np.ndarray | None = None, *, final: bool = False

@@ -45,7 +45,8 @@ class Characteristics:
     ----------
     table
         Over (scenario, dose): the truth (``p_tox``, ``p_eff``, ``utility``, ``admissible``), ``selected``
-        (share of trials), ``treated`` (mean number of patients) and ``treated_share`` (of all patients).
+        (share of trials), ``treated`` (mean number of patients), ``treated_share`` (of all
+        patients), and with backfill ``backfilled`` (mean number, part of ``treated``).
         Over scenario: ``obd`` and ``mtd`` (true doses in the unit of dose, NaN for none); the shares of
         trials ``selects_obd``, ``selects_mtd``, ``overdose`` (that select a dose above the true MTD),
         ``none_selected``, ``stopped_early``, ``not_resolved`` (last decision) and ``any_not_resolved``
@@ -168,7 +169,7 @@ def characteristics(sim: Simulation, *, by: Trialled | None = None) -> Character
     found["treated_share"] = share
     found["treated_share_mcse"] = apart["x_mcse"] / found["patients"]
     table = xr.merge([truth[[v for v in TRUTHS if v in truth]], found])
-    first = [*TRUTHS[:4], "selected", "treated", "treated_share", "obd", "mtd"]
+    first = [*TRUTHS[:4], "selected", "treated", "treated_share", "backfilled", "obd", "mtd"]
     order = [v for name in [*first, *each] for v in (name, f"{name}_mcse") if v in table]
     table = table[list(dict.fromkeys(order))]
     table.attrs = {

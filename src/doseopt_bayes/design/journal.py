@@ -16,6 +16,7 @@ import xarray as xr
 from doseopt_bayes import names
 from doseopt_bayes.data.trial import TrialData
 from doseopt_bayes.design.decided import Decided
+from doseopt_bayes.design.design import Design
 from doseopt_bayes.design.executor import (
     Done,
     Failed,
@@ -26,7 +27,7 @@ from doseopt_bayes.design.executor import (
     together,
 )
 from doseopt_bayes.design.simulate import SCENARIO, TRIAL, Told, all_blocks, check_simulation
-from doseopt_bayes.errors import ResultsError
+from doseopt_bayes.errors import DoseOptError, ResultsError
 from doseopt_bayes.files import sweep, write_whole
 from doseopt_bayes.inference.fingerprint import fingerprint
 from doseopt_bayes.locks import locked
@@ -34,7 +35,6 @@ from doseopt_bayes.locks import locked
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from doseopt_bayes.design.design import Design
     from doseopt_bayes.design.scenario import Scenario
     from doseopt_bayes.design.simulate import Block, Simulation
 
@@ -47,7 +47,18 @@ SUM: Final = 64  # hexadecimal digits of a SHA-256, the end of each block's file
 NOT_TRIALS: Final = ("run", "place", names.DOSE, "engine", "fits")
 DECIDES: Final = (
     *("names.py", "priors", "data", "models", "inference", "decision"),
-    *(f"design/{part}.py" for part in ("decider", "design", "scenario", "simulate", "stopping")),
+    *(
+        f"design/{part}.py"
+        for part in (
+            "decider",
+            "design",
+            "patients",
+            "scenario",
+            "simulate",
+            "stopping",
+            "trialled",
+        )
+    ),
 )
 PACKAGES: Final = ("numpy", "scipy", "xarray", "pymc", "pytensor", "numba")
 SHOWN: Final = 60  # characters of a value that a refusal still prints
@@ -130,6 +141,11 @@ def simulate_in(
     flight, four for each worker. A block has the seed ``SeedSequence(seed, spawn_key=(scenario,
     block))``, so that a resumed run has the same bits.
     """
+    if not isinstance(design, Design):
+        raise DoseOptError(
+            "a folder keeps the trials of a design with a model, without backfill",
+            hint="simulate() runs any other: decision tables take seconds",
+        )
     check_simulation(design, scenarios, n_trials=n_trials, seed=seed)
     check_place(
         workers=workers, scheduler=scheduler, particles=(particles, 256), threads=(threads, 0)

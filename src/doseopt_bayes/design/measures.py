@@ -50,9 +50,9 @@ def of_each_trial(sim: Simulation, by: Trialled | None = None) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Over (scenario, trial, dose): ``selected`` (0 or 1), ``treated`` (patients). Over (scenario,
-        trial): the other :data:`SHARES` (0 or 1), ``p_tox_selected`` (true p_tox of the selected dose,
-        NaN for none), and in patients ``patients``, ``toxicities``, ``responses``, ``overdosed`` (treated
+        Over (scenario, trial, dose): ``selected`` (0 or 1), ``treated`` (patients), and with backfill
+        ``backfilled`` (those of them that were). Over (scenario, trial): the other :data:`SHARES` (0
+        or 1), ``p_tox_selected`` (true p_tox of the selected dose, NaN for none), and in patients ``patients``, ``toxicities``, ``responses``, ``overdosed`` (treated
         above the true MTD) and ``underdosed`` (treated below the true OBD); of a design of toxicity alone
         no ``responses`` and no ``selects_mtd``, which is its ``selects_obd``. NaN where a scenario has
         no OBD, or the design no limit of toxicity.
@@ -82,6 +82,8 @@ def of_each_trial(sim: Simulation, by: Trialled | None = None) -> xr.Dataset:
         ),
         underdosed=trials["treated"].where(dose < obd, 0).sum(names.DOSE).where(obd.notnull()),
     )  # fmt: skip
+    if "backfilled" in trials:
+        found["backfilled"] = trials["backfilled"]
     # of toxicity alone nobody has responses, and the OBD is the MTD
     spare = [] if names.P_EFF in truth else ["responses", "selects_mtd"]
     return found.drop_vars(["obd", "mtd", *spare], errors="ignore").astype(float)

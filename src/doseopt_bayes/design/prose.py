@@ -43,7 +43,8 @@ def heads(table: xr.Dataset) -> tuple[str, ...]:
     """Return the heads of the columns of :func:`rows_of`."""
     unit = table.attrs["unit"]
     ends = ["true p_tox"] if alone(table) else ["true p_tox", "true p_eff"]
-    return (f"dose {unit}".rstrip(), *ends, "true utility", "truth", *SEEN)
+    extra = ["backfilled"] if "backfilled" in table else []
+    return (f"dose {unit}".rstrip(), *ends, "true utility", "truth", *SEEN, *extra)
 
 
 def meaning(table: xr.Dataset) -> str:
@@ -96,6 +97,7 @@ def marks(row: xr.Dataset) -> str:
 def rows_of(part: xr.Dataset) -> list[tuple[str, ...]]:
     """Return the cells of one scenario below :func:`heads`: a row per dose, and one for none."""
     at_most = percent(float(part["not_resolved"]))
+    extra = "backfilled" in part
     ends = [v for v in (names.P_TOX, names.P_EFF) if v in part]
     rows = []
     for i in range(part.sizes[names.DOSE]):
@@ -110,10 +112,11 @@ def rows_of(part: xr.Dataset) -> list[tuple[str, ...]]:
                 at_most,
                 mean(*_pair(row, "treated")),
                 percent(*_pair(row, "treated_share")),
+                *([mean(*_pair(row, "backfilled"))] if extra else []),
             )
         )
     none = percent(*_pair(part, "none_selected"))
-    return [*rows, ("none", *[""] * (len(ends) + 2), none, at_most, "", "")]
+    return [*rows, ("none", *[""] * (len(ends) + 2), none, at_most, "", "", *[""] * extra)]
 
 
 def sentences(part: xr.Dataset, unit: str) -> list[str]:

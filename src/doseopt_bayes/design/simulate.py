@@ -11,6 +11,8 @@ import numpy as np
 import xarray as xr
 
 from doseopt_bayes import names
+from doseopt_bayes.design.backfill import WithBackfill
+from doseopt_bayes.design.patients import Ward
 from doseopt_bayes.errors import DoseOptError
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class Simulation:
         Over (scenario, trial): ``recommended`` (dose; NaN for none), ``stopped_early`` (no dose was
         admissible), ``resolved`` (the last decision), ``unresolved`` (number of interim decisions that
         Monte Carlo error could change); over (scenario, trial, dose): ``treated``, ``toxicities``,
-        ``responses``.
+        ``responses``, and with backfill ``backfilled``, the patients of the treated that were.
     fits
         Number of posteriors by engine; equal counts were fitted once.
     seed, particles
@@ -67,7 +69,7 @@ class Simulation:
         grids = [name for name in self.fits if name.startswith("grid")]
         rest = len(grids) < len(self.fits)
         if not self.fits:
-            return "none: counts alone decide"
+            return "nothing (counts alone decide)"
         said = ["integration on a grid"] * bool(grids) + [f"{self.particles:,} particles"] * rest
         return " and ".join(said)
 
@@ -236,33 +238,33 @@ def simulate_blocks(
     places = sorted({block.place[0] for block in blocks})
     truth = np.repeat([places.index(block.place[0]) for block in blocks], sizes)
     doses = np.array(design.doses)
-    cell = np.stack([scenarios[i].cells() for i in places])
-    p_tox = cell[..., 2] + cell[..., 3]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        eff_if = np.nan_to_num(
-            np.stack([cell[..., 1] / (1 - p_tox), cell[..., 3] / p_tox], axis=-1)
-        )
-
+    ward = Ward([scenarios[i] for i in places], truth)
+    cells = ward.cells  # they are counted there
     size = len(truth)
-    cells = np.zeros((size, len(doses), len(names.CELLS)), dtype=np.int32)
     dose = np.full(size, int(np.searchsorted(doses, design.start)))
     open_ = np.arange(size)  # trials that go on
     recommended = np.full(size, np.nan)
     early, resolved = np.zeros(size, bool), np.ones(size, bool)
     unresolved, patient = np.zeros(size, np.int32), 0
+    filling = None
+    if isinstance(decider, WithBackfill):
+        spare = [_luck(decider.seed, b, decider.most, 3, 1) for b in blocks]
+        filling = decider.filling(np.concatenate(spare, axis=1))
+
     while open_.size:
-        here, which = dose[open_], truth[open_]
+        here = dose[open_]
+        before = cells[open_]
         for k in range(patient, patient + design.cohort):
-            tox = luck[k, open_, 0] < p_tox[which, here]
-            eff = luck[k, open_, 1] < eff_if[which, here, tox.astype(int)]
-            np.add.at(cells, (open_, here, eff + 2 * tox), 1)
+            ward.treat(open_, here, luck[k, open_])
+        if filling is not None:  # while the cohort is observed
+            for who, place, chance in filling.during(before, here, open_):
+                ward.treat(open_[who], place, chance)
         patient += design.cohort
         said = decider(cells[open_], here)
         unresolved[open_] += ~said.resolved
         none = said.dose < 0
-        treated = xr.DataArray(
-            cells[open_].sum(axis=-1), dims=(TRIAL, names.DOSE), coords={names.DOSE: doses}
-        )
+        of_cohorts = cells[open_].sum(axis=-1) - (0 if filling is None else filling.total[open_])
+        treated = xr.DataArray(of_cohorts, dims=(TRIAL, names.DOSE), coords={names.DOSE: doses})
         following = xr.DataArray(np.where(none, np.nan, doses[said.dose]), dims=TRIAL)
         stops = design.stop.holds(treated, following).to_numpy() & ~none
         if said.ended is not None:
@@ -290,11 +292,14 @@ def simulate_blocks(
         },
         coords={names.DOSE: doses},
     )
+    if filling is not None:
+        found["backfilled"] = (by_dose, filling.total)
     ends = np.cumsum(sizes)
     return [found.isel({TRIAL: slice(end - n, end)}) for n, end in zip(sizes, ends, strict=True)]
 
 
-def _luck(seed: int, block: Block, most: int) -> np.ndarray:
-    """Return what decides the outcomes of each patient of a block: (patient, trial, endpoint)."""
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=block.place))
-    return rng.random((most, block.size, 2))
+def _luck(seed: int, block: Block, most: int, numbers: int = 2, *which: int) -> np.ndarray:
+    """Return what decides the outcomes of each patient of a block: (patient, trial, number)."""
+    key = (*block.place, *which)
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+    return rng.random((most, block.size, numbers))

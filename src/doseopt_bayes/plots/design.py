@@ -26,12 +26,16 @@ CROWD: Final = 8  # doses beyond which the labels below the bars are smaller
 KEPT: Final = (
     names.P_TOX, names.P_EFF, "admissible", "obd", "mtd", "selected", "selected_mcse",
     "treated_share", "treated_share_mcse", "none_selected", "none_selected_mcse", "not_resolved",
+    "treated", "backfilled",
 )  # fmt: skip
 
 
 def data_design(found: Characteristics) -> xr.Dataset:
     """Return the numbers of the figure: selection and allocation as shares, and the truth."""
     data = found.table[[v for v in KEPT if v in found.table]]
+    if "backfilled" in data:  # its part of each bar of allocation
+        data["backfilled_share"] = data["treated_share"] * data["backfilled"] / data["treated"]
+    data = data.drop_vars(["treated", "backfilled"], errors="ignore")
     data.attrs = dict(found.table.attrs)
     return data
 
@@ -56,6 +60,10 @@ def plot_design(part: xr.Dataset, *, variable: str, ax: Axes) -> Axes:
         ax.bar(x, height, width=0.72, gid=f"{variable}:{dose:g}", linewidth=0.9, zorder=2,
                facecolor=looks[dose].color if fine else "white", edgecolor=looks[dose].color,
                hatch="" if fine else "/////")  # fmt: skip
+    if variable == "treated_share" and "backfilled_share" in part:
+        extra = 100 * part["backfilled_share"].fillna(0).to_numpy()
+        ax.bar(at, extra, bottom=share - extra, width=0.72, facecolor="none", edgecolor="white",
+               hatch="....", linewidth=0, zorder=2.5, gid="backfilled")  # fmt: skip
     if variable == "selected":
         none, error = (100 * float(part[v]) for v in ("none_selected", "none_selected_mcse"))
         ax.bar(len(doses), none, width=0.72, gid="selected:none", facecolor=style.PALE, zorder=2,
@@ -162,11 +170,12 @@ def caption_design(data: xr.Dataset) -> str:
         line = (
             " Dashed line: every dose to its right lies above the right answer; no line: none does."
         )
+    dotted = " Dotted: the part of them that was backfilled." * ("backfilled_share" in data)
     true = "probability of toxicity" if alone else "probabilities of toxicity and efficacy"
     worst = 100 * float(data["not_resolved"].max())
     return (
         f"Left: share of {data.attrs['n_trials']:,} simulated trials that recommend each dose at their "
-        "end, or none; right: share of all patients treated at each dose. Whisker: "
+        f"end, or none; right: share of all patients treated at each dose.{dotted} Whisker: "
         f"± {WHISKER} Monte Carlo standard errors. Star: the right answer, the dose of the highest true "
         "utility among truly admissible doses; none where no dose is. Hatched: a true probability lies "
         f"outside a limit of the rules.{line} Below each dose its true {true}. "

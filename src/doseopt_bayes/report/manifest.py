@@ -37,6 +37,8 @@ NAME: Final = "manifest.json"
 SCHEMA: Final = 2  # 1: without a sum of its own
 ANALYSIS, SIMULATION = "an analysis", "a simulation"  # kinds of results
 EXPOSURE: Final = "an exposure-response analysis"
+ARMS, PLAN = "a comparison of arms", "a plan of randomised arms"
+PROTOCOL: Final = "the designs of a protocol"
 BLANK: Final = "0" * 64  # stands in the manifest while its own sum is taken
 
 
@@ -196,10 +198,10 @@ def load_results(folder: str | Path) -> xr.DataTree:
     Raises
     ------
     ResultsError
-        When any file of the folder is missing or altered, or it holds a simulation.
+        When any file of the folder is missing or altered, or it holds a simulation or a plan.
     """
     kind = verify(folder).get("kind", ANALYSIS)
-    if kind != EXPOSURE:
+    if kind not in (EXPOSURE, ARMS):
         refuse_other_kind(Path(folder), ANALYSIS)
     with xr.open_datatree(Path(folder) / "results.nc", engine="h5netcdf") as tree:
         return tree.load()

@@ -18,10 +18,12 @@ from doseopt_bayes.spec.build import Builder
 from doseopt_bayes.spec.parse import WORDS, content_hash, read_rules, read_toml, read_words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from doseopt_bayes.planning.plan import ArmPlan
     from doseopt_bayes.planning.rule import ArmRule
 
-__all__ = ["PlanSpec"]
+__all__ = ["PlanSpec", "is_plan"]
 
 SECTIONS: Final = ("schema", *WORDS, "plan", "choice", "utility", "rule", "margin", "scenario",
                    "boundary")  # fmt: skip
@@ -135,6 +137,8 @@ class PlanSpec:
         for name in again:
             build.problem("scenario.name", name, "two scenarios have this name", "rename one")
         limits = _each(build, top["boundary"], "boundary", _Boundary) if "boundary" in top else []
+        if not build.problems:
+            _fits(build, request, scenarios, rule)
         if build.problems:
             raise SpecError(build.problems, str(path))
         return cls(**words, file=path, hash=content_hash(parsed), rule=rule, scenarios=tuple(scenarios),
@@ -149,10 +153,26 @@ class PlanSpec:
             When the parts do not fit each other, for example a scenario without a probability for
             every arm.
         """
-        r = self.request
-        return plan_arms(r.doses, self.scenarios, self.rule, sizes=r.sizes, correct=r.correct,
-                         worse=r.worse, indifference=r.indifference, n_trials=r.n_trials, seed=r.seed,
-                         unit=r.unit)  # fmt: skip
+        return _planned(self.request, self.scenarios, self.rule, self.request.n_trials)
+
+
+def is_plan(parsed: Any) -> bool:
+    """Whether the content of a specification file plans a trial."""
+    return isinstance(parsed, dict) and "plan" in parsed
+
+
+def _fits(build: Builder, request: _Request, scenarios: list[Scenario], rule: ArmRule) -> None:
+    """Refuse parts that do not fit each other: a hundred trials of each scenario meet every check."""
+    try:
+        _planned(request, scenarios, rule, min(request.n_trials, 100))
+    except DoseOptError as e:
+        build.problem("plan", None, e.message, e.hint or "see the documentation", code="DOB-F01")
+
+
+def _planned(r: _Request, scenarios: Sequence[Scenario], rule: ArmRule, n_trials: int) -> ArmPlan:
+    return plan_arms(r.doses, scenarios, rule, sizes=[int(n) for n in r.sizes], correct=r.correct,
+                     worse=r.worse, indifference=r.indifference, n_trials=n_trials, seed=r.seed,
+                     unit=r.unit)  # fmt: skip
 
 
 def _choice(build: Builder, top: dict[str, Any], rules: Any) -> Any:

@@ -35,6 +35,8 @@ __all__ = [
     "content_hash",
     "is_exposure",
     "parse_file",
+    "read_alternatives",
+    "read_columns",
     "read_rules",
     "read_toml",
     "read_words",
@@ -113,7 +115,7 @@ def parse_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     top = build.table(parsed, "", SECTIONS)
     words = read_words(build, top)
     model = build.kind(MODELS, top.get("model"), "model")
-    columns, source = _columns(build, top.get("data"), model)
+    columns, source = read_columns(build, top.get("data"), model)
     endpoints = build.texts(top.get("endpoints", {}), "endpoints")
     plan = Plan(
         **words,
@@ -123,7 +125,7 @@ def parse_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
         file=path,
         hash=content_hash(parsed),
     )
-    alternatives = _alternatives(build, top.get("alternative", {}), top.get("model"))
+    alternatives = read_alternatives(build, top.get("alternative", {}), top.get("model"))
     parts = {
         "plan": plan,
         "model": model,
@@ -202,7 +204,7 @@ def _design(build: Builder, parsed: Any, parts: dict[str, Any]) -> Design | None
     return design
 
 
-def _alternatives(build: Builder, parsed: Any, model: Any) -> dict[str, DoseModel]:
+def read_alternatives(build: Builder, parsed: Any, model: Any) -> dict[str, DoseModel]:
     """Build the alternative models; what a table leaves out is as in [model]."""
     if not isinstance(parsed, dict) or not all(isinstance(v, dict) for v in parsed.values()):
         repair = 'write [alternative."its name"] and the keys that differ from [model]'
@@ -229,7 +231,7 @@ def _alternatives(build: Builder, parsed: Any, model: Any) -> dict[str, DoseMode
     return found
 
 
-def _columns(build: Builder, parsed: Any, model: DoseModel | None) -> tuple[Columns | None, str]:
+def read_columns(build: Builder, parsed: Any, model: DoseModel | None) -> tuple[Columns | None, str]:
     """Column roles, with the doses and the unit of the model."""
     if parsed is None:
         return None, ""

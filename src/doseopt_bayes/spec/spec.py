@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.models import DoseModel
     from doseopt_bayes.plan import Plan
 
-__all__ = ["Sampler", "Spec", "check"]
+__all__ = ["Sampler", "Spec", "check", "read_data"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Spec:
         DoseOptError
             When there are no data, or no [data] section says how to read them.
         """
-        return _read(self.plan.columns, self.plan.source, self.plan.file, data)
+        return read_data(self.plan.columns, self.plan.source, self.plan.file, data)
 
     def run(
         self,
@@ -150,7 +150,7 @@ def check(
     columns, source = (plan.columns, plan.source) if plan else (None, "")
     if columns is not None and (data or source):
         try:
-            trial = _read(columns, source, path, data)
+            trial = read_data(columns, source, path, data)
         except DataError as e:
             problems += e.items
         except DoseOptError as e:
@@ -158,9 +158,10 @@ def check(
     return spec, trial, problems
 
 
-def _read(
+def read_data(
     columns: Columns | None, source: str, spec_file: Path, data: str | Path | pd.DataFrame | None
 ) -> TrialData:
+    """Read the data: those given, else those that the specification names."""
     if columns is None:
         raise DoseOptError(
             f"{spec_file.name} has no [data] section that says how to read the data",
