@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from doseopt_bayes.arms.configuration import WeightSet as WeightSet
     from doseopt_bayes.arms.configuration import compare_configurations as compare_configurations
     from doseopt_bayes.arms.margin import Margin as Margin
+    from doseopt_bayes.arms.randomisation import RandomisationCheck as RandomisationCheck
+    from doseopt_bayes.arms.randomisation import check_randomisation as check_randomisation
+    from doseopt_bayes.arms.stages import StageCheck as StageCheck
+    from doseopt_bayes.arms.stages import compare_stages as compare_stages
+    from doseopt_bayes.arms.strata import StratifiedComparison as StratifiedComparison
+    from doseopt_bayes.arms.strata import compare_strata as compare_strata
     from doseopt_bayes.arms.tipping import ArmSensitivity as ArmSensitivity
     from doseopt_bayes.arms.tipping import arm_sensitivity as arm_sensitivity
     from doseopt_bayes.arms_analysis import ArmQuestions as ArmQuestions
@@ -59,6 +65,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.data.arm_records_outcome import EventCount as EventCount
     from doseopt_bayes.data.arm_records_outcome import FirstEvent as FirstEvent
     from doseopt_bayes.data.arm_records_outcome import Grade as Grade
+    from doseopt_bayes.data.arm_records_outcome import Measure as Measure
     from doseopt_bayes.data.columns import CountColumns as CountColumns
     from doseopt_bayes.data.columns import PatientColumns as PatientColumns
     from doseopt_bayes.data.endpoints import Binary as Binary
@@ -170,6 +177,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.models import presets as presets
     from doseopt_bayes.models import response as responses  # noqa: F401  (a public name)
     from doseopt_bayes.models import shapes as shapes
+    from doseopt_bayes.models.arm_measure import ArmMeasure as ArmMeasure
     from doseopt_bayes.models.basket import Basket as Basket
     from doseopt_bayes.models.basket import berry_prior as berry_prior
     from doseopt_bayes.models.basket import exnex_prior as exnex_prior
@@ -201,10 +209,17 @@ if TYPE_CHECKING:
     from doseopt_bayes.planning.seamless import Seamless as Seamless
     from doseopt_bayes.planning.seamless import seamless_error as seamless_error
     from doseopt_bayes.planning.tabulated import margin_boundaries as margin_boundaries
+    from doseopt_bayes.planning.whole_trial import RandomisedStage as RandomisedStage
+    from doseopt_bayes.planning.whole_trial import WholeTrial as WholeTrial
+    from doseopt_bayes.planning.whole_trial import simulate_whole as simulate_whole
+    from doseopt_bayes.plots.arm_forest import figure_arm_forest as figure_arm_forest
     from doseopt_bayes.plots.arms import figure_arms as figure_arms
     from doseopt_bayes.plots.arms_choice import figure_configurations as figure_configurations
     from doseopt_bayes.plots.arms_choice import figure_plan as figure_plan
     from doseopt_bayes.plots.designs import figure_designs as figure_designs
+    from doseopt_bayes.plots.dose_modification import (
+        figure_dose_modification as figure_dose_modification,
+    )
     from doseopt_bayes.plots.exposure_pictures import figure_by_dose as figure_by_dose
     from doseopt_bayes.plots.exposure_pictures import figure_covariates as figure_covariates
     from doseopt_bayes.plots.exposure_pictures import (

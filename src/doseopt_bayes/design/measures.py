@@ -52,8 +52,9 @@ def of_each_trial(sim: Simulation, by: Trialled | None = None) -> xr.Dataset:
     xarray.Dataset
         Over (scenario, trial, dose): ``selected`` (0 or 1), ``treated`` (patients), and with backfill
         ``backfilled`` (those of them that were). Over (scenario, trial): the other :data:`SHARES` (0
-        or 1), ``p_tox_selected`` (true p_tox of the selected dose, NaN for none), and in patients ``patients``, ``toxicities``, ``responses``, ``overdosed`` (treated
-        above the true MTD) and ``underdosed`` (treated below the true OBD); of a design of toxicity alone
+        or 1), ``p_tox_selected`` (true p_tox of the selected dose, NaN for none), and in patients
+        ``patients``, ``toxicities``, ``responses``, ``overdosed`` (treated above the true MTD) and
+        ``underdosed`` (treated below the true OBD); of a design of toxicity alone
         no ``responses`` and no ``selects_mtd``, which is its ``selects_obd``. NaN where a scenario has
         no OBD, or the design no limit of toxicity.
     """
