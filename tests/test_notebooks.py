@@ -93,7 +93,9 @@ def test_operating_characteristics_of_a_design(tmp_path):
     assert "Share of 200 trials that select the dose, first design minus second" in said
     for scenario in ("Thall 2014, scenario 1", "plateau (ours)", "all toxic (ours)"):
         assert said.count(scenario) >= 3
-    assert said.count("Picture(") == 2
+    assert "5 designs, 2,000 trials of each scenario in the same patients" in said
+    assert "treat 4 mg" in said  # BOIN12 after 1NNN 2NNE
+    assert said.count("Picture(") == 6
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
