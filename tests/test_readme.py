@@ -50,6 +50,16 @@ def test_the_example_of_exposure_response_runs_and_says_what_is_not_identified(c
     assert len(code.strip().splitlines()) <= 15
 
 
+def test_the_example_of_designs_compares_them_and_names_the_next_dose(capsys):
+    scope: dict[str, object] = {}
+    exec(compile(EXAMPLES[3], "README.md", "exec"), scope)  # noqa: S102
+    said = capsys.readouterr().out
+    assert "right answer 20 mg" in said
+    assert "treat 20 mg" in said  # BOIN stays with one toxicity in three
+    assert "20: NTT -> treat 10 mg" in said
+    assert len(EXAMPLES[3].strip().splitlines()) <= 15
+
+
 def test_every_public_name_stands_in_the_map_of_the_house():
     house = README[README.index("## Map of the house") :]
     missing = [n for n in dob.__all__ if not re.search(rf"\b{n}\b", house)]
