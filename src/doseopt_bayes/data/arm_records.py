@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from doseopt_bayes import names
-from doseopt_bayes.data.arm_records_outcome import EventCount, FirstEvent, Grade, Outcome
+from doseopt_bayes.data.arm_records_outcome import EventCount, FirstEvent, Grade, Measure, Outcome
 from doseopt_bayes.data.arm_records_read import ArmRows, read_arms
 from doseopt_bayes.data.disposition import disposition
 from doseopt_bayes.data.read.doses import candidate_doses
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ArmColumns", "ArmRecords"]
 
 MISSING = ("error", "exclude")
-KINDS = (Grade, EventCount, FirstEvent)
+KINDS = (Grade, EventCount, FirstEvent, Measure)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ArmColumns:
     dose
         Column of the dose that the patient was randomised to.
     outcome
-        `Grade`, `EventCount` or `FirstEvent`, with the columns that it needs.
+        `Grade`, `EventCount`, `FirstEvent` or `Measure`, with the columns that it needs.
     doses, unit
         The protocol's doses, and their unit. A dose without patients is kept. Empty: the doses of
         the data, which a note says.
@@ -83,7 +83,15 @@ class ArmColumns:
         object.__setattr__(self, "doses", tuple(self.doses))
         if not isinstance(self.outcome, KINDS):
             rule = f"outcome is {type(self.outcome).__name__}, not a tolerability outcome"
-            refuse([Problem("DOB-B11", rule, "Grade(...), EventCount(...) or FirstEvent(...)")])
+            refuse(
+                [
+                    Problem(
+                        "DOB-B11",
+                        rule,
+                        "Grade(...), EventCount(...), FirstEvent(...) or Measure(...)",
+                    )
+                ]
+            )
         problems = not_names({"id": self.id, "dose": self.dose})
         if not self.dose:
             problems.append(Problem("DOB-A15", "dose is empty", "name its column"))
@@ -122,7 +130,7 @@ class ArmRecords:
     """Checked tolerability data of randomised arms, one outcome, one row per patient.
 
     Build it with `from_frame`, `from_csv` or `empty`; fit it with ``OrdinalGrades``,
-    ``RecurrentEvents`` or ``TimeToFirst`` of the same outcome.
+    ``RecurrentEvents``, ``TimeToFirst`` or ``ArmMeasure`` of the same outcome.
 
     Parameters
     ----------
@@ -133,10 +141,10 @@ class ArmRecords:
     counts
         Whole numbers: ``n_treated`` (dose) patients not excluded by identifier; ``n`` and ``events``
         (dose, endpoint) patients analysed, and those with the event: a grade of at least `at_least`,
-        one event or more, or that cause as the first event up to the horizon.
+        one event or more, that cause as the first event up to the horizon, or a value below `below`.
     patients
         Columns id, dose, and ``grade``; or ``count`` and ``time``; or ``cause`` (empty: censored) and
-        ``time``. Patients analysed only.
+        ``time``; or ``value``. Patients analysed only.
     disposition
         Per dose: read = analysed + excluded by rule.
     source, sha256, row_hashes
@@ -230,7 +238,8 @@ class ArmRecords:
         problems: list[Problem] = []
         grid = candidate_doses(doses, problems)
         refuse(problems)
-        value = {"grade": ["grade"], "count": ["count", "time"], "first_event": ["cause", "time"]}
+        value = {"grade": ["grade"], "count": ["count", "time"], "first_event": ["cause", "time"],
+                 "measure": ["value"]}  # fmt: skip
         nobody = pd.DataFrame({c: [] for c in ("id", "dose", *value[outcome.kind])})
         rows = ArmRows(grid, nobody, (), (), ("PRIOR ONLY: no outcome was analysed",))
         sha256 = hashlib.sha256(f"{outcome} {grid} {unit}".encode()).hexdigest()
@@ -295,6 +304,8 @@ def _counted(rows: ArmRows, outcome: Outcome, unit: str) -> xr.Dataset:
         had = [frame["grade"] >= outcome.at_least]
     elif isinstance(outcome, EventCount):
         had = [frame["count"] > 0]
+    elif isinstance(outcome, Measure):
+        had = [frame["value"] < outcome.below]
     else:
         early = frame["time"] <= outcome.horizon
         had = [(frame["cause"] == c) & early for c in outcome.names_of_causes]

@@ -1,21 +1,19 @@
-"""What a tolerability outcome of a randomised arm is: a grade, a number of events, a first event."""
+"""What an outcome of a randomised arm is: a grade, a number of events, a first event or a measure."""
 
 from __future__ import annotations
 
 import itertools
-import math
-import re
 from collections.abc import Mapping  # noqa: TC003  (field types, read at run time)
 from dataclasses import KW_ONLY, dataclass, field
 from typing import ClassVar
 
-from doseopt_bayes import names
+from doseopt_bayes.data.arm_records_measure import Measure
+from doseopt_bayes.data.arm_records_parts import code_text, columns_of, named, times_of
 from doseopt_bayes.data.roles import refuse
 from doseopt_bayes.errors import Problem
 
-__all__ = ["EventCount", "FirstEvent", "Grade", "Outcome", "code_text"]
+__all__ = ["EventCount", "FirstEvent", "Grade", "Measure", "Outcome", "code_text"]
 
-TAKEN = (names.EFF, names.CELL)  # names that mean something else to a utility or a model
 HIGHEST = 10  # of an ordinal scale; a longer one is a measured value
 
 
@@ -54,7 +52,7 @@ class Grade:
     kind: ClassVar[str] = "grade"
 
     def __post_init__(self) -> None:
-        problems = [*_named("Grade", self.name), *_columns("Grade", {"column": self.column})]
+        problems = [*named("Grade", self.name), *columns_of("Grade", {"column": self.column})]
         scale = (self.lowest, self.at_least, self.highest)
         whole = all(isinstance(x, int) and not isinstance(x, bool) for x in scale)
         if not whole or not self.lowest < self.at_least <= self.highest <= self.lowest + HIGHEST:
@@ -124,8 +122,8 @@ class EventCount:
 
     def __post_init__(self) -> None:
         columns = {"column": self.column, "person_time": self.person_time}
-        problems = [*_named("EventCount", self.name), *_columns("EventCount", columns)]
-        problems += _times("EventCount", self.time_unit, period=self.period, per=self.per)
+        problems = [*named("EventCount", self.name), *columns_of("EventCount", columns)]
+        problems += times_of("EventCount", self.time_unit, period=self.period, per=self.per)
         refuse(problems)
 
     @property
@@ -204,11 +202,11 @@ class FirstEvent:
         object.__setattr__(
             self, "censored", (censored,) if isinstance(censored, str) else tuple(censored)
         )
-        problems = _columns("FirstEvent", {"time": self.time, "cause": self.cause})
+        problems = columns_of("FirstEvent", {"time": self.time, "cause": self.cause})
         for name in dict.fromkeys([*self.causes.values(), *([self.name] if self.name else [])]):
-            problems += _named("FirstEvent", name)
+            problems += named("FirstEvent", name)
         problems += self._lists()
-        problems += _times("FirstEvent", self.time_unit, horizon=self.horizon)
+        problems += times_of("FirstEvent", self.time_unit, horizon=self.horizon)
         edges = (0.0, *self.cuts, float(self.horizon))
         if any(b <= a for a, b in itertools.pairwise(edges)):
             rule = f"FirstEvent: cuts {self.cuts} must ascend strictly between 0 and the horizon"
@@ -259,52 +257,4 @@ class FirstEvent:
         return self.name or "first_event"
 
 
-Outcome = Grade | EventCount | FirstEvent
-
-
-def code_text(value: object) -> str:
-    """Return a code as text, whole numbers alike however they are stored.
-
-    Examples
-    --------
-    >>> code_text(1.0), code_text("1"), code_text("AE")
-    ('1', '1', 'AE')
-    """
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value)
-
-
-def _named(kind: str, name: object) -> list[Problem]:
-    plain = isinstance(name, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)
-    if plain and name not in TAKEN:
-        return []
-    rule = f"{kind}: {name!r} cannot name an outcome"
-    repair = f"letters, digits and _, and none of {', '.join(TAKEN)}"
-    return [Problem("DOB-A15", rule, repair)]
-
-
-def _columns(kind: str, given: Mapping[str, object]) -> list[Problem]:
-    problems = [
-        Problem("DOB-A15", f"{kind}: {role} = {value!r} names no column", "give the column's name")
-        for role, value in given.items()
-        if not isinstance(value, str) or not value
-    ]
-    values = list(given.values())
-    if not problems and len(set(values)) < len(values):
-        rule = f"{kind}: one column stands in two roles: {', '.join(map(str, values))}"
-        problems.append(Problem("DOB-A15", rule, "give each role its own column"))
-    return problems
-
-
-def _times(kind: str, unit: object, **given: float) -> list[Problem]:
-    problems = []
-    if not isinstance(unit, str) or not unit:
-        rule = f"{kind}: time_unit = {unit!r}: a time needs its unit"
-        problems.append(Problem("DOB-A15", rule, "for example time_unit='day'"))
-    for role, value in given.items():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (number and math.isfinite(value) and value > 0):
-            rule = f"{kind}: {role} = {value!r} must be a time > 0"
-            problems.append(Problem("DOB-A15", rule, "give it in time_unit"))
-    return problems
+Outcome = Grade | EventCount | FirstEvent | Measure

@@ -13,6 +13,7 @@ from doseopt_bayes.data.arm_records_outcome import (
     EventCount,
     FirstEvent,
     Grade,
+    Measure,
     Outcome,
     code_text,
 )
@@ -149,6 +150,8 @@ def _values(
     first, *rest = ([row.cell(c) for row in known] for c in outcome.columns)
     if isinstance(outcome, Grade):
         return {"grade": [_grade(c, outcome, style, problems) for c in first]}
+    if isinstance(outcome, Measure):
+        return {"value": [_measured(c, outcome, style, problems) for c in first]}
     time = [_positive(c, outcome, style, problems) for c in rest[0]]
     if isinstance(outcome, EventCount):
         counts = [count_value(value, at, style, problems) for at, value in first]
@@ -186,6 +189,20 @@ def _grade(cell: Cell, outcome: Grade, style: NumberStyle, problems: list[Proble
         )  # fmt: skip
         problems.append(at.problem("DOB-B04" if code else "DOB-B06", value, rule, repair))
     return int(found)
+
+
+def _measured(cell: Cell, outcome: Measure, style: NumberStyle, problems: list[Problem]) -> float:
+    found = _number(cell, f"{outcome.name} in {outcome.unit}", style, problems)
+    low, high = outcome.bounds
+    if not math.isnan(found) and not low <= found <= high:
+        at, value = cell
+        code = found in MISSING_CODES
+        rule = f"{outcome.name} lies in {low:g} to {high:g} {outcome.unit}"
+        repair = "it looks like a missing code: leave the cell empty" if code else (
+            "correct it, or declare another bound; a share is no percentage"
+        )  # fmt: skip
+        problems.append(at.problem("DOB-B04" if code else "DOB-B06", value, rule, repair))
+    return found
 
 
 def _positive(cell: Cell, outcome: Outcome, style: NumberStyle, problems: list[Problem]) -> float:
@@ -236,6 +253,12 @@ def _said(
         for d in grid
         if d not in here
     ]
+    if isinstance(outcome, Measure):
+        for bound in outcome.bounds:
+            there = int((frame["value"] == bound).sum())
+            if there:
+                at = f"{bound:g} {outcome.unit}"
+                notes.append(f"{outcome.title}: {there} of {len(frame)} patients at the bound {at}")
     if isinstance(outcome, FirstEvent):
         notes += _said_of_times(outcome, frame, grid, unit)
     return notes

@@ -58,6 +58,9 @@ class PatientColumns:
         Column of the planned dose; differences to `dose` are counted in the notes.
     unit_column
         Column that gives the unit of each row's dose.
+    backfill
+        Column that says 1 for a backfilled patient and 0 for one of a cohort: they count alike, and are
+        counted by dose in the notes.
     exclude
         Patient identifier to the reason why that patient is left out.
     groups
@@ -105,10 +108,11 @@ class PatientColumns:
     groups: Mapping[str, str] = field(default_factory=dict)
     group_levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     follow_up: Mapping[str, FollowUp] = field(default_factory=dict)
+    backfill: str = ""
 
     def __post_init__(self) -> None:
         texts = {k: getattr(self, k) for k in ("dose", "tox", "eff", "id", "id_within", "planned")}
-        texts |= {"unit_column": self.unit_column}
+        texts |= {"unit_column": self.unit_column, "backfill": self.backfill}
         texts |= {f"other.{k}": v for k, v in self.other.items()}
         texts |= {f"evaluable.{k}": v for k, v in self.evaluable.items()}
         texts |= {f"groups.{k}": v for k, v in self.groups.items()}
@@ -118,12 +122,14 @@ class PatientColumns:
             *endpoint_problems(ends, self.other),
             *csv_problems(self.sep, self.decimal, self.thousands),
         ]
-        one = [self.dose, self.id, self.planned, self.unit_column, *self.groups.values()]
+        one = [self.dose, self.id, self.planned, self.unit_column, self.backfill]
+        one += self.groups.values()
         problems += shared([*one, *ends.values(), *self._times])
         problems += grouping_problems(self.groups, self.group_levels, ends)
         problems += unknown("evaluable", self.evaluable, list(ends))
         problems += unknown("missing", self.missing, list(ends))
-        problems += unknown("levels", self.levels, [*ends, *self.evaluable.values()])
+        coded = [*ends, *self.evaluable.values(), *([self.backfill] if self.backfill else [])]
+        problems += unknown("levels", self.levels, coded)
         problems += follow_up_problems(
             self.follow_up,
             ends,
@@ -163,6 +169,7 @@ class PatientColumns:
             self.dose,
             self.planned,
             self.unit_column,
+            self.backfill,
             *ends,
             *self.evaluable.values(),
             *self._times,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from doseopt_bayes.data.backfilled import backfill_notes
 from doseopt_bayes.data.follow_up_read import pending_rows, split_pending
 from doseopt_bayes.data.read.doses import (
     DoseText,
@@ -105,6 +106,7 @@ def read_patients(table: RawTable, columns: PatientColumns) -> Patients:
     notes = list(placed.notes)
     if columns.planned in here:
         notes.append(_planned_note(kept, placed, columns, how, problems))
+    notes += backfill_notes(kept, placed, columns, typed=table.typed, problems=problems)
     labels, groups, more = _read_groups(kept, columns, problems, here)
     notes += more
     refuse_twice(kept, placed.doses, columns, problems, groups=columns.groups)
