@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from doseopt_bayes.design.around import Around
 from doseopt_bayes.errors import DoseOptError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import xarray as xr
-
-    from doseopt_bayes.design.scenario import Scenario
-    from doseopt_bayes.design.stopping import Stop
     from doseopt_bayes.design.trialled import Answers, Decides, Trialled
 
 __all__ = ["Backfill", "BackfillDesign", "Filling", "WithBackfill"]
@@ -138,7 +135,7 @@ class Backfill:
 
 
 @dataclass(frozen=True)
-class BackfillDesign:
+class BackfillDesign(Around):
     """A design with backfill.
 
     Parameters
@@ -170,54 +167,6 @@ class BackfillDesign:
             object.__setattr__(self, "design", made)
         called = getattr(self.design, "name", "the design")
         object.__setattr__(self, "name", f"{called} with backfill")
-
-    @property
-    def doses(self) -> tuple[float, ...]:
-        """Candidate doses, ascending."""
-        return self.design.doses
-
-    @property
-    def unit(self) -> str:
-        """Unit of the doses."""
-        return self.design.unit
-
-    @property
-    def start(self) -> float:
-        """Dose of the first cohort."""
-        return self.design.start
-
-    @property
-    def cohort(self) -> int:
-        """Patients of a cohort."""
-        return self.design.cohort
-
-    @property
-    def stop(self) -> Stop:
-        """When the trial stops, by the patients of its cohorts."""
-        return self.design.stop
-
-    @property
-    def most(self) -> int:
-        """Largest number of patients of cohorts."""
-        return self.design.most
-
-    @property
-    def endpoints(self) -> tuple[str, ...]:
-        """Endpoints that its decisions read."""
-        return self.design.endpoints
-
-    @property
-    def toxicity_limit(self) -> float | None:
-        """Probability of toxicity that the MTD does not exceed."""
-        return self.design.toxicity_limit
-
-    def check(self) -> None:
-        """Refuse what cannot be simulated."""
-        self.design.check()
-
-    def truth(self, scenario: Scenario) -> xr.Dataset:
-        """Return the truth under the design."""
-        return self.design.truth(scenario)
 
     def decider(self, seed: int, particles: int, threads: int) -> WithBackfill:
         """Return what decides after each cohort: the design's own decider."""

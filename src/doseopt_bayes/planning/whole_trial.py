@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from doseopt_bayes import names
+from doseopt_bayes.design.around import Around
 from doseopt_bayes.design.simulate import Simulation, simulate
 from doseopt_bayes.errors import DoseOptError
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from doseopt_bayes.design.scenario import Scenario
-    from doseopt_bayes.design.stopping import Stop
     from doseopt_bayes.design.trialled import Decides, Trialled
     from doseopt_bayes.planning.rule import ArmRule
 
@@ -68,7 +68,7 @@ class RandomisedStage:
 
 
 @dataclass(frozen=True)
-class WholeTrial:
+class WholeTrial(Around):
     """An escalation with a randomised stage after it.
 
     Parameters
@@ -113,60 +113,18 @@ class WholeTrial:
         return f"{getattr(self.design, 'name', 'the escalation')} and {self.stage.arms} arm(s)"
 
     @property
-    def _judge(self) -> Trialled:
+    def judge_design(self) -> Trialled:
+        """Design whose truth says which dose is right."""
         return self.judge or self.design
-
-    @property
-    def doses(self) -> tuple[float, ...]:
-        """Candidate doses, ascending."""
-        return self.design.doses
-
-    @property
-    def unit(self) -> str:
-        """Unit of the doses."""
-        return self.design.unit
-
-    @property
-    def start(self) -> float:
-        """Dose of the first cohort."""
-        return self.design.start
-
-    @property
-    def cohort(self) -> int:
-        """Patients of a cohort of the escalation."""
-        return self.design.cohort
-
-    @property
-    def stop(self) -> Stop:
-        """When the escalation stops."""
-        return self.design.stop
 
     @property
     def most(self) -> int:
         """Largest number of patients of the escalation's cohorts and the arms."""
         return self.design.most + self.stage.arms * self.stage.patients
 
-    @property
-    def endpoints(self) -> tuple[str, ...]:
-        """Endpoints that the truth reads."""
-        return self._judge.endpoints
-
-    @property
-    def toxicity_limit(self) -> float | None:
-        """Probability of toxicity that the MTD does not exceed."""
-        return self._judge.toxicity_limit
-
-    def check(self) -> None:
-        """Refuse what cannot be simulated."""
-        self.design.check()
-
     def decider(self, seed: int, particles: int, threads: int) -> Decides:
         """Refuse: the stage is no cohort."""
         raise DoseOptError("a whole trial has a randomised stage", hint="simulate_whole() runs it")
-
-    def truth(self, scenario: Scenario) -> xr.Dataset:
-        """Return the truth by which it is judged."""
-        return self._judge.truth(scenario)
 
     def __str__(self) -> str:
         return f"{self.design} After it: {self.stage}."
