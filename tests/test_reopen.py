@@ -49,6 +49,7 @@ def test_the_report_is_rebuilt_to_the_last_byte(saved, tmp_path, capsys):
     assert "is recommended" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_in_place_the_stamps_can_be_dropped(saved, tmp_path):
     folder, _ = saved
     place = tmp_path / "final"

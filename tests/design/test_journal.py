@@ -85,6 +85,7 @@ def survive(folder, n_trials, kills, seed, workers=1):
     return kept
 
 
+@pytest.mark.slow
 def test_i01_three_kills_and_a_resume_give_the_digest_of_an_uninterrupted_run(tmp_path):
     kept = survive(tmp_path, 2000, kills=3, seed=1)
     assert kept > 0

@@ -19,6 +19,9 @@ from doseopt_bayes.report import subgroups, tables
 from tests.report.basket_case import COUNTS, DATA, SPEC
 
 
+pytestmark = pytest.mark.slow  # one command-line run of subgroups with its sensitivity: 46 s
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """Run the command once; everything else opens what it saved."""
