@@ -76,3 +76,13 @@ def test_missing_answers_are_words_not_missing_values():
     """CrmPack 552: NA as the reason of a stop."""
     assert dob.next_dose(interval(), "1TTT").then == "stop, no dose"
     assert str(dob.next_dose(interval(), "1TTT")) == "stop, no dose"
+
+
+def test_boin12_explores_after_eight_patients_and_takes_the_higher_of_equal_doses():
+    design = dob.BOIN12(DOSES, 20, dob.MaxPatients(36))
+    assert dob.next_dose(design, "1EEE 1EEE").dose == 10.0  # the most desirable
+    assert dob.next_dose(design, "1EEE 1EEE 1EEE").dose == 20.0  # nine patients: 20 mg is untried
+    toxic = dob.next_dose(design, "1ETT 1EEE 1EEE 1EET")  # 3 of 12 toxic: below the boundary
+    assert toxic.dose == 20.0
+    assert dob.next_dose(design, "2NNN").dose == 40.0  # 10 and 40 mg are untried, equally desirable
+    assert dob.next_dose(design, "1EEE 1EEE 1EEE 2TTT").dose == 10.0  # tried by now: no exploration

@@ -27,6 +27,7 @@ from doseopt_bayes.priors import Pooled, parameter_names
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from doseopt_bayes.data.arm_records import ArmRecords
     from doseopt_bayes.data.exposure import ExposureData
     from doseopt_bayes.data.trial import TrialData
     from doseopt_bayes.models.base import Recipe
@@ -45,7 +46,7 @@ PACKAGES: Final = ("doseopt-bayes", "pymc", "pytensor", "nutpie", "arviz", "nump
 
 def fit(
     model: Recipe,
-    data: TrialData | ExposureData,
+    data: TrialData | ExposureData | ArmRecords,
     *,
     seed: int | None = None,
     sampler: Sampler = "nutpie",
@@ -62,7 +63,8 @@ def fit(
         The recipe, for example :class:`~doseopt_bayes.models.efftox.EffTox`, or a curve of exposure,
         :class:`~doseopt_bayes.models.exposure_response.ExposureResponse`.
     data
-        Trial data with the same candidate doses; exposure data for a curve of exposure.
+        Trial data with the same candidate doses; exposure data for a curve of exposure; records of
+        arms for grades, counts of events and times to a first event.
     seed
         Non-negative integer; the same seed, versions and processor give the same bits. ``None``
         draws one, records it and says so.
