@@ -1,4 +1,4 @@
-"""Speed of planning randomised arms: 100 scenarios of 10,000 trials, two and three arms, both rules.
+"""Speed of planning randomised arms: 100 scenarios of 10,000 trials, two and three arms, each rule.
 
     .venv/bin/python benchmarks/bench_arms.py
 
@@ -18,7 +18,7 @@ SCENARIOS, TRIALS, SIZES = 100, 10_000, (20, 40)
 
 
 def main() -> None:
-    """Time both rules with two and three arms."""
+    """Time each rule with two and three arms."""
     utility = dob.CUI({"p_eff": dob.Attribute(2, "benefit"), "p_tox": dob.Attribute(1, "harm")})
     rules = dob.Tolerable(0.35, certainty=0.5) & dob.Active(0.15, certainty=0.6)
     margins = (
@@ -28,6 +28,7 @@ def main() -> None:
     choices = {
         "highest utility": dob.HighestUtility(utility, rules),
         "margins": dob.KeepsMargins(margins, 0.7, rules),
+        "margins, joint": dob.KeepsMargins(margins, 0.7, rules, joint=True),
     }
     rng = np.random.default_rng(1)
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")

@@ -58,14 +58,15 @@ if TYPE_CHECKING:
     from doseopt_bayes.comparators.interval import Keyboard as Keyboard
     from doseopt_bayes.comparators.stepwise import IntervalDesign as IntervalDesign
     from doseopt_bayes.comparators.three import ThreePlusThree as ThreePlusThree
+    from doseopt_bayes.comparators.tite import TITEBOIN as TITEBOIN
     from doseopt_bayes.comparators.uboin import UBOIN as UBOIN
     from doseopt_bayes.comparators.uploaded import Uploaded as Uploaded
     from doseopt_bayes.data.arm_records import ArmColumns as ArmColumns
     from doseopt_bayes.data.arm_records import ArmRecords as ArmRecords
+    from doseopt_bayes.data.arm_records_measure import Measure as Measure
     from doseopt_bayes.data.arm_records_outcome import EventCount as EventCount
     from doseopt_bayes.data.arm_records_outcome import FirstEvent as FirstEvent
     from doseopt_bayes.data.arm_records_outcome import Grade as Grade
-    from doseopt_bayes.data.arm_records_outcome import Measure as Measure
     from doseopt_bayes.data.columns import CountColumns as CountColumns
     from doseopt_bayes.data.columns import PatientColumns as PatientColumns
     from doseopt_bayes.data.endpoints import Binary as Binary
@@ -141,6 +142,11 @@ if TYPE_CHECKING:
     from doseopt_bayes.design.design import Design as Design
     from doseopt_bayes.design.group_scenario import GroupScenario as GroupScenario
     from doseopt_bayes.design.journal import simulate_in as simulate_in
+    from doseopt_bayes.design.late import LateDesign as LateDesign
+    from doseopt_bayes.design.late import Wait as Wait
+    from doseopt_bayes.design.late_patients import Accrual as Accrual
+    from doseopt_bayes.design.late_scenario import LateScenario as LateScenario
+    from doseopt_bayes.design.late_simulate import simulate_late as simulate_late
     from doseopt_bayes.design.pathways import Pathways as Pathways
     from doseopt_bayes.design.pathways import next_dose as next_dose
     from doseopt_bayes.design.pathways import pathways as pathways
@@ -196,6 +202,9 @@ if TYPE_CHECKING:
     from doseopt_bayes.models.saturated import Saturated as Saturated
     from doseopt_bayes.models.time_to_first import TimeToFirst as TimeToFirst
     from doseopt_bayes.planning.bias import shrunk_rates as shrunk_rates
+    from doseopt_bayes.planning.bop2_joint import JointBoundaries as JointBoundaries
+    from doseopt_bayes.planning.bop2_joint import bop2_joint as bop2_joint
+    from doseopt_bayes.planning.bop2_joint import calibrate_bop2 as calibrate_bop2
     from doseopt_bayes.planning.boundaries import Boundaries as Boundaries
     from doseopt_bayes.planning.boundaries import bop2 as bop2
     from doseopt_bayes.planning.boundaries import go_no_go as go_no_go

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from matplotlib.text import Text
 from scipy.stats import beta
 
 import doseopt_bayes as dob
@@ -240,6 +241,21 @@ def test_the_figure_shows_the_numbers_of_the_table_and_counts_the_patients(post)
     assert drawn["difference:0"][0] == float(found.table["difference"].sel(endpoint="eff")[0])
     assert drawn["margin"][0] == -0.1
     assert "eff: 15 mg 22/58, 45 mg 26/58" in picture.caption
+
+
+def test_the_titles_of_nine_endpoints_do_not_overlap():
+    extra = {f"patient_reported_{i}": ((10, 12), (58, 58)) for i in range(6)}
+    found = dob.compare_arms(posterior(CELLS, extra=extra), margins=[EFF], utility=CUI)
+    figure = dob.figure_arms(found).figure
+    figure.draw_without_rendering()
+    shown = [ax for ax in figure.axes if ax.axison]
+    assert len(shown) == 9
+    titles = [t for ax in shown for t in ax.get_children() if isinstance(t, Text) and t.get_text()]
+    boxes = [t.get_window_extent() for t in titles]
+    assert len(boxes) == 9
+    for i, one in enumerate(boxes):
+        assert one.x1 <= figure.bbox.x1
+        assert not any(one.overlaps(other) for other in boxes[i + 1 :])
 
 
 @pytest.mark.slow

@@ -1,12 +1,20 @@
 """Where each catalogued fault of specification, sampling, decision and files is fed in.
 
-D: exposure-response, with the rows of C that exposure data share. E: patients and groups, of exposure
-data and of trial data. F: priors, specification, arguments. G: sampling and posterior. H: decision.
+B and C: the rows that exposure data or randomised arms share. D: exposure-response. E: patients and
+groups, of exposure data and of trial data, and randomised arms. F: priors, specification, arguments. G: sampling and posterior. H: decision.
 I: files and environment. The other data faults (A, B, C) have their codes in ``tests/data``. A row
 without a test says why.
 
+B13  tests/arms/test_compare.py::test_counts_of_arms_that_cannot_be_are_refused
+B13  tests/data/test_arm_records.py::test_bad_counts_and_times
+
 C01  tests/models/test_shapes.py::test_no_exposure_has_no_effect_and_monotone_shapes_are
 C01  tests/data/test_exposure.py::test_placebo_exposure_is_a_policy
+C06  tests/arms/test_compare.py::test_pairs_that_cannot_be_compared_are_refused
+C06  tests/arms/test_compare.py::test_counts_of_arms_that_cannot_be_are_refused
+C07  tests/arms/test_randomisation.py::test_data_as_randomised_pass_and_the_actual_dose_is_counted
+C10  tests/planning/test_plan.py::test_plans_that_cannot_be_are_refused
+C10  tests/arms/test_compare.py::test_counts_of_arms_that_cannot_be_are_refused
 C14  tests/prediction/test_edge_cases.py::test_the_whole_chain_says_what_the_data_cannot_tell
 C16  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (C16 two doses)
 
@@ -49,7 +57,8 @@ E06  tests/faults/test_e.py::test_e06_a_spread_that_the_data_do_not_show_is_warn
 E06  tests/faults/test_e.py::test_e06_a_spread_that_the_data_show_is_not_warned_of
 E07  tests/data/test_exposure.py::test_declared_levels_without_patients_are_kept
 E07  tests/data/test_group_faults.py::test_a_planned_level_without_patients_is_kept
-E08  not here: no randomisation list is read
+E08  tests/arms/test_randomisation.py::test_e08_exchanged_labels_are_named_with_every_row
+E08  tests/arms/test_randomisation.py::test_e08_whoever_is_missing_in_either_is_in_the_table
 E09  tests/data/test_exposure_faults.py::test_fault_is_named_and_taught (E09 two studies)
 E09  tests/data/test_group_faults.py::test_fault_is_refused_at_its_place (E09 other study)
 E09  tests/data/test_group_faults.py::test_a_patient_of_another_study_is_excluded_with_a_reason
@@ -65,6 +74,9 @@ F04  tests/faults/test_f.py::test_f04_no_improper_prior_can_be_written
 F04  tests/faults/test_f.py::test_f04_every_registered_prior_is_proper
 F05  tests/inference/test_nuts.py::test_extreme_priors_and_exchanged_columns_are_remarked_on
 F06  tests/faults/test_f.py::test_f06_a_type_is_never_guessed
+F06  tests/arms/test_compare.py::test_a_margin_without_its_direction_or_out_of_range_is_refused
+F07  tests/arms/test_compare.py::test_other_refusals_name_what_to_do
+F07  tests/arms/test_strata.py::test_given_weights_decide
 F07  not here: utilities that are not monotone belong to tests/decision
 F08  tests/faults/test_f.py::test_f08_an_impossible_contour_names_its_three_points
 F09  tests/faults/test_f.py::test_f09_a_percentage_is_no_probability

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests import faults
 
 ROOT = Path(__file__).parents[2]
-ROWS = re.findall(r"^([C-I]\d\d)  (.+)$", faults.__doc__ or "", flags=re.MULTILINE)
+ROWS = re.findall(r"^([B-I]\d\d)  (.+)$", faults.__doc__ or "", flags=re.MULTILINE)
 
 
 def test_every_row_has_a_test_or_says_why_not():
@@ -16,10 +16,10 @@ def test_every_row_has_a_test_or_says_why_not():
         f"{letter}{i:02d}"
         for letter, n in (("D", 13), ("E", 10), ("F", 13), ("G", 13), ("H", 10), ("I", 10))
         for i in range(1, n + 1)
-    } | {"C01", "C14", "C16"}
+    } | {"B13", "C01", "C06", "C07", "C10", "C14", "C16"}
     assert {row for row, _ in ROWS} == wanted
     without = {row for row, said in ROWS if said.startswith("not ")}
-    assert without == {"E08", "E10", "F07", "F13", "G09", "H06", "H07", "I01", "I07", "I08"}
+    assert without == {"E10", "F07", "F13", "G09", "H06", "H07", "I01", "I07", "I08"}
 
 
 def test_every_named_test_exists():

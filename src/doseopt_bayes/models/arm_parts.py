@@ -83,7 +83,7 @@ def patients_of(recipe: Any, data: ArmRecords) -> pd.DataFrame:
     counts_for(recipe, data)  # type: ignore[arg-type]  # doses and unit are checked as for trials
     arm = np.array([data.doses.index(d) for d in data.patients["dose"]], dtype="int64")
     frame = data.patients.assign(arm=arm)
-    values = [c for c in ("arm", "grade", "count", "cause", "time") if c in frame]
+    values = [c for c in ("arm", "grade", "count", "cause", "time", "value") if c in frame]
     return frame.sort_values(values, kind="stable", ignore_index=True)
 
 

@@ -15,7 +15,8 @@ from doseopt_bayes.decision.prose import error, probability
 from doseopt_bayes.decision.rules import RESOLVED
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.planning.bias import shrunk_rates
-from doseopt_bayes.planning.rule import counts_of_events
+from doseopt_bayes.planning.ratio import checked_ratio, in_arms
+from doseopt_bayes.planning.rule import KeepsMargins, counts_of_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +44,9 @@ class ArmPlan:
         arm is chosen although one is right); they sum to 1. ``selected`` also over ``dose``.
         ``bias_<endpoint>`` of the chosen arm's observed rate less its truth, ``rmse_<endpoint>``, and
         the same of the rate shrunk towards the mean of the arms, ``bias_shrunk_<endpoint>`` and
-        ``rmse_shrunk_<endpoint>`` (NaN where no trial chose an arm). Each with ``_mcse``.
+        ``rmse_shrunk_<endpoint>`` (NaN where no trial chose an arm). With joint margins ``close``, the
+        share of trials whose choice the draws of the joint probability leave open. Each with ``_mcse``.
+        Over ``size`` and ``dose``, where a ratio is given: ``patients``.
         Over ``scenario`` and ``dose``: ``p_tox``, ``p_eff``, ``right``. Over ``scenario``: ``needed``,
         the smallest size from which on every size tried reaches the goals (NaN: none, or not resolved)
         and ``verdict`` (``"reached"``, ``"not reached"``, ``"not resolved"``).
@@ -77,6 +80,7 @@ def plan_arms(
     n_trials: int = 10_000,
     seed: int,
     unit: str = "",
+    ratio: Sequence[int] | None = None,
 ) -> ArmPlan:
     """Find the patients per arm with which the rule chooses a right arm often enough.
 
@@ -103,11 +107,14 @@ def plan_arms(
         so that sizes differ by less noise than each has.
     unit
         Of the doses.
+    ratio
+        Randomisation ratio, a whole number >= 1 for each arm: with (1, 2) a size of 20 means 20
+        patients in the lower and 40 in the higher arm (``patients`` in the table). ``None``: equal.
 
     Raises
     ------
     DoseOptError
-        On doses, scenarios, sizes, goals or a seed that cannot be.
+        On doses, scenarios, sizes, goals, a seed or a ratio that cannot be.
 
     Notes
     -----
@@ -131,12 +138,15 @@ def plan_arms(
     arms = _checked(doses, scenarios, n_trials, seed)
     if not (0 < correct < 1 and 0 < worse <= 1 and indifference >= 0):
         raise DoseOptError("correct lies in (0, 1), worse in (0, 1], indifference is >= 0")
+    shares = checked_ratio(ratio, len(arms))
     rngs = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(len(scenarios))]
     rows = []
     for truth, rng in zip(scenarios, rngs, strict=True):
         cells = truth.cells()
         right = rule.right(cells, indifference)
-        sized = [_summary(c, cells, right, rule) for c in _growing(rng, cells, grid, n_trials)]
+        sized = [
+            _summary(c, cells, right, rule) for c in _growing(rng, cells, grid, n_trials, shares)
+        ]
         rows.append({k: np.stack([s[k] for s in sized]) for k in sized[0]} | {"right": right})
     table = xr.Dataset(coords={SCENARIO: [s.name for s in scenarios], SIZE: list(grid),
                                names.DOSE: list(arms)})  # fmt: skip
@@ -148,9 +158,13 @@ def plan_arms(
         end = name.removeprefix("p_")
         true = np.stack([counts_of_events(s.cells(), end) for s in scenarios])
         table[name] = ((SCENARIO, names.DOSE), true)
+    if shares is not None:
+        table["patients"] = ((SIZE, names.DOSE), np.outer(grid, shares))
     _needed(table, correct, worse)
     table.attrs = {"unit": unit, "rule": str(rule), "n_trials": n_trials, "seed": seed,
                    "correct": correct, "worse": worse, "indifference": indifference}  # fmt: skip
+    if shares is not None:
+        table.attrs["ratio"] = ":".join(map(str, shares))
     return ArmPlan(table, _sentences(table))
 
 
@@ -191,14 +205,16 @@ def _checked(
 
 
 def _growing(
-    rng: np.random.Generator, cells: np.ndarray, sizes: Sequence[int], n_trials: int
-) -> Iterator[np.ndarray]:
+    rng: np.random.Generator, cells: np.ndarray, sizes: Sequence[int], n_trials: int,
+    shares: np.ndarray | None,
+) -> Iterator[np.ndarray]:  # fmt: skip
     """Yield counts (trial, arm, cell) of each size; each trial continues the smaller one."""
     p = cells.clip(0) / cells.clip(0).sum(-1, keepdims=True)
     counts = np.zeros((n_trials, *cells.shape), dtype=np.int64)
     before = 0
     for n in sizes:
-        counts = counts + rng.multinomial(n - before, p, size=(n_trials, len(cells)))
+        more = n - before if shares is None else (n - before) * shares
+        counts = counts + rng.multinomial(more, p, size=(n_trials, len(cells)))
         before = n
         yield counts
 
@@ -207,13 +223,19 @@ def _summary(
     counts: np.ndarray, cells: np.ndarray, right: np.ndarray, rule: ArmRule
 ) -> dict[str, np.ndarray]:
     """Shares, selections, and biases of the chosen arm; of one size, with their errors."""
-    chosen = rule.choose(counts)
+    close = None
+    if isinstance(rule, KeepsMargins) and rule.joint:
+        chosen, close = rule.judge(counts)
+    else:
+        chosen = rule.choose(counts)
     n_trials, some = len(chosen), chosen >= 0
     hit = some & right[chosen] if right.any() else ~some
     none = ~some & right.any()
     found: dict[str, np.ndarray] = {}
     for name, event in zip(SHARES, (hit, ~hit & ~none, none), strict=True):
         found |= _share(name, event.sum(), n_trials)
+    if close is not None:
+        found |= _share("close", close.sum(), n_trials)
     picked = np.array([(chosen == j).sum() for j in range(len(cells))])
     found |= _share("selected", picked, n_trials)
     n = counts.sum(-1)
@@ -268,13 +290,19 @@ def _sentences(table: xr.Dataset) -> tuple[str, ...]:
     goal = f"correct choice with probability >= {a['correct']:g}"
     goal += f" and a worse arm with at most {a['worse']:g}" * (a["worse"] < 1)
     said = [f"Rule: {a['rule']}. {a['n_trials']} trials per scenario, seed {a['seed']}."]
+    if "close" in table:
+        most = table["close"].max()
+        said.append(
+            "Share of trials whose choice the draws of the joint probability leave open (it is made by "
+            f"their estimate): {probability(float(most))} in the worst scenario and size."
+        )
     for name in table[SCENARIO].to_numpy():
         at = table.sel({SCENARIO: name})
         needed, verdict = float(at["needed"]), str(at["verdict"].item())
         if math.isnan(needed):
             largest = at.isel({SIZE: -1})
             said.append(
-                f"{name}: {verdict} with {int(largest[SIZE])} patients per arm ({goal}); correct there "
+                f"{name}: {verdict} with {_each(largest)} ({goal}); correct there "
                 f"{probability(float(largest['correct']))} "
                 f"(simulation error {error(float(largest['correct_mcse']))})."
             )
@@ -284,7 +312,7 @@ def _sentences(table: xr.Dataset) -> tuple[str, ...]:
             "" if verdict == "reached" else "; which size it is, is not resolved by these trials"
         )
         said.append(
-            f"{name}: {needed:g} patients per arm ({goal}); correct "
+            f"{name}: {_each(here)} ({goal}); correct "
             f"{probability(float(here['correct']))} (simulation error "
             f"{error(float(here['correct_mcse']))}), worse arm {probability(float(here['worse']))} "
             f"({error(float(here['worse_mcse']))}), none although one is right "
@@ -294,3 +322,10 @@ def _sentences(table: xr.Dataset) -> tuple[str, ...]:
             f"({error(float(here['bias_shrunk_eff_mcse']))}){doubt}."
         )
     return tuple(said)
+
+
+def _each(at: xr.Dataset) -> str:
+    """Patients of each arm in words."""
+    if "patients" not in at:
+        return f"{int(at[SIZE])} patients per arm"
+    return in_arms(at["patients"].to_numpy(), at[names.DOSE].to_numpy(), str(at.attrs["unit"]))

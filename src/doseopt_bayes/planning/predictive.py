@@ -12,6 +12,7 @@ from doseopt_bayes import names
 from doseopt_bayes.decision.prose import error, probability
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.planning.plan import checked_sizes
+from doseopt_bayes.planning.ratio import checked_ratio, in_arms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,8 +56,9 @@ class Predicted:
 
 
 def predict_decision(
-    data: TrialData, rule: ArmRule, *, size: int, patients: float = 1.0, n: int = 10_000, seed: int
-) -> Predicted:
+    data: TrialData, rule: ArmRule, *, size: int, patients: float = 1.0, n: int = 10_000, seed: int,
+    ratio: Sequence[int] | None = None,
+) -> Predicted:  # fmt: skip
     """Predict the final decision from an interim: future patients from the posterior of each arm.
 
     Parameters
@@ -72,6 +74,8 @@ def predict_decision(
         Prior patients of each arm for the prediction, spread evenly over the four outcomes, > 0.
     n, seed
         Simulated completions of the trial, at least 100, and their seed.
+    ratio
+        As in :func:`~doseopt_bayes.planning.plan.plan_arms`: an arm ends with `size` times its part.
 
     Returns
     -------
@@ -100,18 +104,21 @@ def predict_decision(
             hint="a prediction needs complete outcomes: wait for them, or give both in the counts",
         )
     (end,) = checked_sizes([size])
-    if (known > end).any():
+    shares = checked_ratio(ratio, len(known))
+    ends = end if shares is None else end * shares
+    if (known > ends).any():
         raise DoseOptError(f"size = {end} is less than an arm has already ({int(known.max())})")
     if not patients > 0 or n < 100:
         raise DoseOptError("patients must be > 0 and n >= 100")
     rng = np.random.default_rng(_seed(seed))
     p = np.stack([rng.dirichlet(row + patients / 4, size=n) for row in cells], axis=1)
-    future = rng.multinomial(end - known, p)
+    future = rng.multinomial(ends - known, p)
     chosen = rule.choose(cells + future)
     table = _shares(chosen[None], data.doses, [end])
     table.attrs = {"unit": data.unit, "rule": str(rule), "n": n, "seed": seed}
     said = [
-        f"With {end} patients per arm the final decision will be {_call(c, data.unit)} with probability "
+        f"With {_sized(end, shares, data.doses, data.unit)} the final decision will be "
+        f"{_call(c, data.unit)} with probability "
         f"{probability(float(at['prob'][0]))} (simulation error {error(float(at['prob_mcse'][0]))})."
         for c in table[CHOICE].to_numpy()
         for at in [table.sel({CHOICE: c})]
@@ -120,15 +127,16 @@ def predict_decision(
 
 
 def assurance(
-    prior: Posterior, rule: ArmRule, *, sizes: Sequence[int], indifference: float = 0.0, seed: int
-) -> Predicted:
+    prior: Posterior, rule: ArmRule, *, sizes: Sequence[int], indifference: float = 0.0, seed: int,
+    ratio: Sequence[int] | None = None,
+) -> Predicted:  # fmt: skip
     """Average what trials of each size will decide over a prior: one trial for each of its draws.
 
     Parameters
     ----------
     prior
         Draws of ``p_cell`` at each arm: a posterior of earlier data, or one made of prior draws.
-    rule, sizes, indifference
+    rule, sizes, indifference, ratio
         As in :func:`~doseopt_bayes.planning.plan.plan_arms`.
     seed
         Of the simulated patients.
@@ -151,30 +159,32 @@ def assurance(
     cells = cells / cells.sum(-1, keepdims=True)
     doses = [float(d) for d in prior.draws[names.DOSE].to_numpy()]
     unit = str(prior.draws[names.DOSE].attrs.get("units", ""))
+    shares = checked_ratio(ratio, len(doses))
     rng = np.random.default_rng(_seed(seed))
     right = rule.right(cells, indifference)
     counts, before = np.zeros(cells.shape, dtype=np.int64), 0
-    parts, shares = [], []
+    parts, found = [], []
     for size in grid:
-        counts = counts + rng.multinomial(size - before, cells)
+        more = size - before if shares is None else (size - before) * shares
+        counts = counts + rng.multinomial(more, cells)
         before = size
         chosen = rule.choose(counts)
         hit = np.take_along_axis(right, chosen.clip(0)[..., None], -1)[..., 0] & (chosen >= 0)
         hit |= (chosen < 0) & ~right.any(-1)
         parts.append(chosen)
         event = xr.DataArray(hit, dims=prior.sample_dims)
-        shares.append((float(prior.prob(event)), float(prior.mcse(event))))
+        found.append((float(prior.prob(event)), float(prior.mcse(event))))
     table = _shares(np.stack(parts), doses, grid, prior)
-    table["correct"] = ("size", [s[0] for s in shares])
-    table["correct_mcse"] = ("size", [s[1] for s in shares])
+    table["correct"] = ("size", [s[0] for s in found])
+    table["correct_mcse"] = ("size", [s[1] for s in found])
     some = xr.DataArray(right.any(-1), dims=prior.sample_dims)
     table["right"], table["right_mcse"] = prior.prob(some), prior.mcse(some)
     table.attrs = {"unit": unit, "rule": str(rule), "seed": seed}
     said = tuple(
-        f"With {size} patients per arm a right choice is made with probability {probability(p)} "
-        f"(MCSE {error(e)}), averaged over the prior, under which some arm is right with probability "
-        f"{probability(float(table['right']))}."
-        for size, (p, e) in zip(grid, shares, strict=True)
+        f"With {_sized(size, shares, doses, unit)} a right choice is made with probability "
+        f"{probability(p)} (MCSE {error(e)}), averaged over the prior, under which some arm is "
+        f"right with probability {probability(float(table['right']))}."
+        for size, (p, e) in zip(grid, found, strict=True)
     )
     return Predicted(table, said)
 
@@ -196,6 +206,10 @@ def _shares(
     return xr.Dataset(
         {"prob": (dims, p), "prob_mcse": (dims, mcse)}, coords={CHOICE: labels, "size": list(sizes)}
     )
+
+
+def _sized(size: int, shares: np.ndarray | None, doses: Sequence[float], unit: str) -> str:
+    return f"{size} patients per arm" if shares is None else in_arms(size * shares, doses, unit)
 
 
 def _call(choice: str, unit: str) -> str:

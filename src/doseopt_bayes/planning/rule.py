@@ -12,12 +12,12 @@ from scipy.stats import beta
 from doseopt_bayes import names
 from doseopt_bayes.arms.margin import UTILITY, Margin
 from doseopt_bayes.decision.outcome_table import OutcomeTable
-from doseopt_bayes.decision.rules import Active, AnyDose, Both, Rule, Tolerable, TriedOnly
+from doseopt_bayes.decision.rules import RESOLVED, Active, AnyDose, Both, Rule, Tolerable, TriedOnly
 from doseopt_bayes.errors import DoseOptError
+from doseopt_bayes.planning.joint import frechet, joint_within
+from doseopt_bayes.planning.margin_table import within_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from doseopt_bayes.decision.cui import CUI
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
 ]
 
 EVENT: Final = {names.TOX: (2, 3), names.EFF: (1, 3)}  # places in names.CELLS: N, E, T, B
-NODES: Final = 128
 TIE: Final = 1e-12  # sums of decimals that are equal may differ by rounding
 
 
@@ -193,23 +192,40 @@ class KeepsMargins:
     Parameters
     ----------
     margins
-        Each must hold with a posterior probability above `certainty`, by itself: their joint
-        probability has no table of counts. On ``"eff"`` and ``"tox"``.
+        On ``"eff"`` and ``"tox"``.
     certainty
-        In (0, 1).
+        Posterior probability that must be exceeded, in (0, 1): by each margin by itself, or by all of
+        them at once when `joint`.
     rules, patients
-        As in :class:`HighestUtility`. All arms of a trial have the same number of patients.
+        As in :class:`HighestUtility`. The arms may differ in size, as long as each has the same number
+        of patients in every trial.
+    joint
+        Whether the probability of all margins at once must exceed `certainty`, as in
+        :func:`~doseopt_bayes.arms.compare.compare_arms`. By default each by itself, which is milder.
+    draws
+        Draws of each posterior for the joint probability, at least 500.
 
     Raises
     ------
     DoseOptError
         On a margin of another endpoint, none, or numbers that are out of range.
+
+    Notes
+    -----
+    Each margin by itself is an exact table of counts. Efficacy and toxicity of the same patients depend
+    on each other, and their joint probability has no such table: it is bounded by the single ones
+    (Fréchet), which decides most trials exactly, and is computed from fixed common draws of the
+    Dirichlet posteriors where the bounds leave it open, with an error of at most 0.5 / sqrt(draws)
+    (0.008 with 4,000). :meth:`judge` tells which trials lie within 3 errors of `certainty`:
+    ``plan_arms`` gives their share as ``close``.
     """
 
     margins: tuple[Margin, ...]
     certainty: float
     rules: Rule | None = None
     patients: float = 1.0
+    joint: bool = False
+    draws: int = 4000
 
     def __post_init__(self) -> None:
         _limits(self.rules)
@@ -221,24 +237,73 @@ class KeepsMargins:
                 raise DoseOptError(
                     f"planning has no counts of '{m.endpoint}'", hint="margins on eff and tox"
                 )
+        if isinstance(self.draws, bool) or not isinstance(self.draws, int) or self.draws < 500:
+            raise DoseOptError(f"draws = {self.draws!r} must be a whole number >= 500")
 
     def choose(self, counts: np.ndarray) -> np.ndarray:
         """Index of the chosen arm for counts (..., arm, cell), -1 for none."""
-        n = counts.sum(-1)
-        if n.size and (n != n.flat[0]).any():
-            raise DoseOptError("KeepsMargins: the arms have different numbers of patients")
+        return self.judge(counts)[0]
+
+    def judge(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the chosen arm, and whether the draws of the joint probability leave it open.
+
+        Parameters
+        ----------
+        counts
+            Patients (..., arm, cell).
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            Index of the chosen arm, -1 for none; and whether the verdict of an arm on which the choice
+            rests lies within 3 Monte Carlo errors of the certainty (never without `joint`). Both (...,).
+        """
+        n = _sizes(counts)
         ok = _admissible(counts, self.rules, self.patients)
         arms = ok.shape[-1]
         top = arms - 1 - ok[..., ::-1].argmax(-1)
-        keeps = ok.copy()
-        for m in self.margins:
-            events = counts_of_events(counts, m.endpoint).astype(int)
-            high = np.take_along_axis(events, top[..., None], -1)
-            table = within_table(m, int(n.flat[0]), self.patients / 2) > self.certainty
-            keeps &= table[events, high]
+        single = np.stack(
+            [self._single(m, counts_of_events(counts, m.endpoint).astype(int), n, top)
+             for m in self.margins]
+        )  # fmt: skip
+        keeps = ok & (single > self.certainty).all(0)
+        near = np.zeros(ok.shape, dtype=bool)
+        if self.joint and len(self.margins) > 1:
+            least, _ = frechet(single)
+            open_ = keeps & ~(least > self.certainty)
+            open_ &= np.arange(arms) < top[..., None]
+            keeps[open_], near[open_] = self._together(counts, open_, top)
         np.put_along_axis(keeps, top[..., None], np.take_along_axis(ok, top[..., None], -1), -1)
         chosen: np.ndarray = np.where(ok.any(-1), keeps.argmax(-1), -1)
-        return chosen
+        # an arm above the chosen one changes nothing
+        close: np.ndarray = (near & (np.arange(arms) <= chosen[..., None])).any(-1)
+        return chosen, close
+
+    def _single(self, m: Margin, events: np.ndarray, n: np.ndarray, top: np.ndarray) -> np.ndarray:
+        """Pr(margin) of each arm against the highest admissible one, (..., arm)."""
+        high = np.take_along_axis(events, top[..., None], -1)
+        prior = self.patients / 2
+        if n.size and (n == n[0]).all():
+            same: np.ndarray = within_table(m, int(n[0]), prior)[events, high]
+            return same
+        found = np.zeros(events.shape)
+        for j, t in np.ndindex(len(n), len(n)):
+            if j <= t:
+                table = within_table(m, int(n[j]), prior, int(n[t]))
+                here = top == t
+                found[here, j] = table[events[here, j], high[here, 0]]
+        return found
+
+    def _together(
+        self, counts: np.ndarray, at: np.ndarray, top: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Whether the arms `at` keep all margins at once, and whether that is close; (arm at,)."""
+        high = np.take_along_axis(counts, top[..., None, None], -2)
+        low = counts[at].astype(int)
+        pairs = np.broadcast_to(high, counts.shape)[at].astype(int)
+        p, mcse = joint_within(self.margins, [EVENT[m.endpoint] for m in self.margins], low, pairs,
+                               patients=self.patients, draws=self.draws)  # fmt: skip
+        return p > self.certainty, abs(p - self.certainty) <= RESOLVED * mcse
 
     def right(self, cells: np.ndarray, indifference: float) -> np.ndarray:
         """Lowest truly admissible arm that truly keeps all margins; `indifference` is not read."""
@@ -258,7 +323,8 @@ class KeepsMargins:
     def __str__(self) -> str:
         said = "; ".join(map(str, self.margins))
         among = f" among arms with {self.rules}" if self.rules is not None else ""
-        return f"lowest arm{among} with each of ({said}) at Pr > {self.certainty:g}"
+        how = "all at once of" if self.joint else "each of"
+        return f"lowest arm{among} with {how} ({said}) at Pr > {self.certainty:g}"
 
 
 CHOICES: Final[dict[str, type]] = {
@@ -268,28 +334,13 @@ CHOICES: Final[dict[str, type]] = {
 """Rules of choice by the name that a specification file uses."""
 
 
-@lru_cache(maxsize=64)
-def within_table(margin: Margin, n: int, prior: float) -> np.ndarray:
-    """Pr(margin holds) by events at the low and at the high arm, each of `n` patients: (n + 1, n + 1).
-
-    Gauss-Legendre quadrature over the higher arm's rate, in the angle whose squared sine it is, so
-    that densities with a pole at 0 or 1 stay smooth; parted where the lower arm's bound leaves 0..1.
-    """
-    above = margin.better == "higher"
-    if margin.of == "difference":
-        shift, factor = (-margin.at_most if above else margin.at_most), 1.0
-    else:
-        shift, factor = 0.0, (1 / margin.at_most if above else margin.at_most)
-    kinks = [x for x in ((0 - shift) / factor, (1 - shift) / factor) if 0 < x < 1]
-    ends = np.arcsin(np.sqrt([0.0, *sorted(kinks), 1.0]))
-    at, weight = np.polynomial.legendre.leggauss(NODES)
-    half = np.diff(ends)[:, None] / 2
-    angle = (ends[:-1, None] + half * (at + 1)).ravel()
-    x = np.sin(angle) ** 2
-    events = np.arange(n + 1)[:, None]
-    shapes: Sequence[np.ndarray] = (prior + events, prior + n - events)
-    density = beta.pdf(x, *shapes) * np.sin(2 * angle) * (half * weight).ravel()
-    bound = (shift + factor * x).clip(0, 1)
-    tail = beta.sf(bound, *shapes) if above else beta.cdf(bound, *shapes)
-    table: np.ndarray = tail @ density.T
-    return table
+def _sizes(counts: np.ndarray) -> np.ndarray:
+    """Patients of each arm, which every trial must have."""
+    n = counts.sum(-1).reshape(-1, counts.shape[-2])
+    if (n != n[:1]).any():
+        raise DoseOptError(
+            "KeepsMargins: the arms have different numbers of patients from trial to trial",
+            hint="judge trials of one size at a time",
+        )
+    first: np.ndarray = n[0] if len(n) else np.zeros(counts.shape[-2], dtype=int)
+    return first

@@ -18,7 +18,7 @@ __all__ = ["margin_boundaries"]
 
 
 def margin_boundaries(
-    margin: Margin, n: int, *, certainty: float, patients: float = 1.0
+    margin: Margin, n: int, *, certainty: float, patients: float = 1.0, n_high: int | None = None
 ) -> xr.Dataset:
     """Tabulate how many events the lower arm may have, or must have, for each number at the higher.
 
@@ -26,8 +26,8 @@ def margin_boundaries(
     ----------
     margin
         On one endpoint that is counted; its direction says which side of the boundary is good.
-    n
-        Patients of each arm, >= 1.
+    n, n_high
+        Patients of the lower and of the higher arm, >= 1; of both when the second is not given.
     certainty
         Posterior probability of the margin that must be exceeded, in (0, 1).
     patients
@@ -55,16 +55,18 @@ def margin_boundaries(
     """
     if margin.endpoint == UTILITY:
         raise DoseOptError("a utility is not counted", hint="give a margin on an endpoint")
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise DoseOptError(f"n = {n!r} must be a whole number of patients >= 1")
+    top = n if n_high is None else n_high
+    for name, k in (("n", n), ("n_high", top)):
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise DoseOptError(f"{name} = {k!r} must be a whole number of patients >= 1")
     if not (0 < certainty < 1 and patients > 0):
         raise DoseOptError("certainty lies in (0, 1), patients is > 0")
-    table = within_table(margin, int(n), patients / 2)
+    table = within_table(margin, int(n), patients / 2, None if top == n else int(top))
     held = table > certainty
     first = held.argmax(0) if margin.better == "higher" else n - held[::-1].argmax(0)
     some = held.any(0)
-    high = np.arange(n + 1)
-    return xr.Dataset(
+    high = np.arange(top + 1)
+    found = xr.Dataset(
         {
             "events_low": ("events_high", np.where(some, first, np.nan)),
             "prob": ("events_high", np.where(some, table[first.clip(0, n), high], np.nan)),
@@ -72,3 +74,6 @@ def margin_boundaries(
         coords={"events_high": high},
         attrs={"margin": str(margin), "n": int(n), "certainty": certainty, "patients": patients},
     )
+    if top != n:
+        found.attrs["n_high"] = int(top)
+    return found

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["caption_arms", "data_arms", "draw_arms", "figure_arms"]
 
 GROUP = "group"
+ACROSS = 4  # panels side by side; more are wrapped into rows of at most three
 KEPT = ("difference", "difference_mcse", "difference_low", "difference_high", "low", "high",
         names.N, names.EVENTS)  # fmt: skip
 
@@ -73,9 +74,13 @@ def draw_arms(data: xr.Dataset) -> Figure:
     with style.styled():
         ends = [str(e) for e in data[names.ENDPOINT].to_numpy()]
         rows = [(g, p) for g in data[GROUP].to_numpy() for p in data["pair"].to_numpy()]
-        figure = style.new_figure(1.5 + 0.32 * len(rows))
-        panels = figure.subplots(1, len(ends), squeeze=False)[0]
-        for k, (ax, end) in enumerate(zip(panels, ends, strict=True)):
+        across = len(ends) if len(ends) <= ACROSS else ACROSS - 1
+        down = -(-len(ends) // across)
+        figure = style.new_figure(0.5 + down * (1.0 + 0.32 * len(rows)))
+        panels = figure.subplots(down, across, squeeze=False).ravel()
+        for ax in panels[len(ends) :]:
+            ax.set_axis_off()
+        for k, (ax, end) in enumerate(zip(panels, ends, strict=False)):
             here = data.sel({names.ENDPOINT: end})
             for i, (group, pair) in enumerate(rows):
                 row = here.sel({GROUP: group, "pair": pair})
@@ -90,7 +95,7 @@ def draw_arms(data: xr.Dataset) -> Figure:
                 ax.axvline(limit, color=style.GREY, linewidth=1.0, linestyle="--", gid="margin")
             labels = [style.escape(f"{g}  {p}".strip()) for g, p in rows]
             ax.set_yticks(
-                [-i for i in range(len(rows))], labels=labels if not k else [""] * len(rows)
+                [-i for i in range(len(rows))], labels=[""] * len(rows) if k % across else labels
             )
             ax.set_ylim(0.6 - len(rows), 0.6)
             ax.set_xlabel("low - high")
