@@ -100,6 +100,8 @@ def _margin_limits(spec: PlanSpec, found: ArmPlan) -> Limits:
     rule = spec.rule
     if not isinstance(rule, KeepsMargins):
         return ()
+    if rule.joint or "ratio" in found.table.attrs:
+        return ()  # no table of two numbers says what all margins at once, or unequal arms, need
     n = suggested_size(found)
     return tuple(
         (m, margin_boundaries(m, n, certainty=rule.certainty, patients=rule.patients))

@@ -41,9 +41,11 @@ class _Request:
     worse: float = 1.0
     indifference: float = 0.0
     n_trials: int = 10_000
+    ratio: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sizes", _patients("sizes", self.sizes))
+        object.__setattr__(self, "ratio", _patients("ratio", self.ratio))
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ class PlanSpec:
         Parameters
         ----------
         path
-            Sections ``[plan]`` (doses, unit, sizes, correct, worse, indifference, n_trials, seed),
+            Sections ``[plan]`` (doses, unit, sizes, ratio, correct, worse, indifference, n_trials,
+            seed),
             ``[choice]`` (kind ``"highest_utility"``, with ``[utility]``, or ``"keeps_margins"``, with
             ``[[margin]]``), ``[[rule]]`` (optional), ``[[scenario]]`` and ``[[boundary]]`` (optional).
 
@@ -172,7 +175,7 @@ def _fits(build: Builder, request: _Request, scenarios: list[Scenario], rule: Ar
 def _planned(r: _Request, scenarios: Sequence[Scenario], rule: ArmRule, n_trials: int) -> ArmPlan:
     return plan_arms(r.doses, scenarios, rule, sizes=[int(n) for n in r.sizes], correct=r.correct,
                      worse=r.worse, indifference=r.indifference, n_trials=n_trials, seed=r.seed,
-                     unit=r.unit)  # fmt: skip
+                     unit=r.unit, ratio=[int(k) for k in r.ratio] or None)  # fmt: skip
 
 
 def _choice(build: Builder, top: dict[str, Any], rules: Any) -> Any:
