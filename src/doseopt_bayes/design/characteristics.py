@@ -53,7 +53,9 @@ class Characteristics:
         (some decision of the trial); ``p_tox_selected`` (mean true p_tox of the selected dose); and mean
         numbers ``patients``, ``toxicities``, ``responses``, ``overdosed`` (treated above the true MTD)
         and ``underdosed`` (below the true OBD). A design of toxicity alone has no ``p_eff``,
-        ``responses`` and ``selects_mtd``: its OBD is its MTD. Every mean has its error in ``_mcse``.
+        ``responses`` and ``selects_mtd``: its OBD is its MTD. Of trials in calendar time also the means
+        ``duration`` and ``suspended`` (months) and ``pending`` (patients). Every mean has its error in
+        ``_mcse``.
         Attributes: ``n_trials``, ``seed``, ``engine``, ``unit`` and ``toxicity_limit``.
 
     Notes

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from doseopt_bayes.decision.algebra import Rule
     from doseopt_bayes.design.design import Design
+    from doseopt_bayes.design.late_patients import Known
+    from doseopt_bayes.inference.batch import Batch
     from doseopt_bayes.inference.posterior import Posterior
 
 __all__ = ["Decider"]
@@ -158,15 +160,18 @@ class Decider:
             found[lost] = _packed(self._fit(cells[lost], self.design.rules))
         return _unpacked(found)
 
-    def _fit(self, cells: np.ndarray, rules: Rule) -> Answers:
-        answers = self._with(cells, rules, self.particles)
+    def _fit(self, cells: np.ndarray, rules: Rule, known: Known | None = None) -> Answers:
+        answers = self._with(cells, rules, self.particles, known)
         open_ = np.flatnonzero(~answers.resolved)
         if open_.size and not self._exact:
-            again = self._with(cells[open_], rules, ESCALATED * self.particles)
+            rest = None if known is None else known[open_]
+            again = self._with(cells[open_], rules, ESCALATED * self.particles, rest)
             answers.dose[open_], answers.resolved[open_] = again.dose, again.resolved
         return answers
 
-    def _with(self, cells: np.ndarray, rules: Rule, particles: int) -> Answers:
+    def _with(
+        self, cells: np.ndarray, rules: Rule, particles: int, known: Known | None = None
+    ) -> Answers:
         design = self.design
         model = design.model
         counts = xr.Dataset(
@@ -174,12 +179,13 @@ class Decider:
             coords={TRIAL: np.arange(len(cells)), names.DOSE: list(model.doses),
                     names.CELL: list(names.CELLS)},
         )  # fmt: skip
+        if known is not None and known.share is not None:
+            treated = (cells.sum(axis=-1) + known.pending).astype("int64")
+            counts[names.N_TREATED] = (TRIAL, names.DOSE), treated
+            counts[names.PENDING] = (TRIAL, names.DOSE, names.SLOT, names.CELL), known.share
         keep = dict.fromkeys([*map(names.probability, model.endpoints), *design.utility.reads])
         doses = np.array(model.doses)
-        if self._exact:
-            batch = fit_grid(model, counts, seed=self.seed, particles=particles)
-        else:
-            batch = fit_many(model, counts, seed=self.seed, particles=particles, keep=list(keep))
+        batch = self._posteriors(counts, particles, list(keep))
         with self._alone:
             self.fits.update(map(str, batch.table["engine"].to_numpy()))
         found = batch.each(lambda post: self._judged(post, rules))
@@ -188,6 +194,13 @@ class Decider:
             np.isnan(leading), NO_DOSE, np.searchsorted(doses, np.nan_to_num(leading))
         )
         return Answers(position, found["resolved"].to_numpy().copy())
+
+    def _posteriors(self, counts: xr.Dataset, particles: int, keep: Sequence[str]) -> Batch:
+        """Fit each state."""
+        model = self.design.model
+        if self._exact:
+            return fit_grid(model, counts, seed=self.seed, particles=particles)
+        return fit_many(model, counts, seed=self.seed, particles=particles, keep=keep)
 
     def _judged(self, post: Posterior, rules: Rule) -> xr.Dataset:
         """Judge a block; what only Monte Carlo error could change is looked at where it could."""

@@ -227,6 +227,14 @@ class Calendar:
         found = days[np.arange(len(who)), np.maximum(number, 1) - 1]
         return np.where(number > 0, found, -np.inf)
 
+    def next_final(self, who: np.ndarray, day: np.ndarray) -> np.ndarray:
+        """Return the day of the next final outcome after `day`, or `day` when nobody is pending."""
+        there = self.place[who] >= 0
+        after = day[:, None]
+        later = [np.where(there & (x[who] > after), x[who], np.inf) for x in self.final.values()]
+        found = np.min(later, axis=(0, 2))
+        return np.where(np.isfinite(found), found, day)
+
     def day_of_first(self, who: np.ndarray, cohort: int, follow: float) -> np.ndarray:
         """Return the day from which the first cohort was followed `follow` days, or to its toxicity."""
         entry, final = (x[who, :cohort] for x in (self.entry, self.final[names.TOX]))

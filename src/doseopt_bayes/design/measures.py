@@ -17,6 +17,7 @@ __all__ = ["SCENARIO", "SHARES", "TRIAL", "mean_with_error", "of_each_trial", "t
 
 SCENARIO: Final = "scenario"
 TRIAL: Final = "trial"
+IN_TIME: Final = ("duration", "pending", "suspended")  # of simulate_late()
 SHARES: Final = (
     "selected", "selects_obd", "selects_mtd", "overdose", "none_selected", "stopped_early",
     "not_resolved", "any_not_resolved",
@@ -56,7 +57,8 @@ def of_each_trial(sim: Simulation, by: Trialled | None = None) -> xr.Dataset:
         ``patients``, ``toxicities``, ``responses``, ``overdosed`` (treated above the true MTD) and
         ``underdosed`` (treated below the true OBD); of a design of toxicity alone
         no ``responses`` and no ``selects_mtd``, which is its ``selects_obd``. NaN where a scenario has
-        no OBD, or the design no limit of toxicity.
+        no OBD, or the design no limit of toxicity. Of trials in calendar time also ``duration``,
+        ``pending`` and ``suspended``, as ``simulate_late`` describes them.
     """
     trials, truth = sim.trials, truths(sim, by)
     dose, chosen = trials[names.DOSE], trials["recommended"]
@@ -85,6 +87,7 @@ def of_each_trial(sim: Simulation, by: Trialled | None = None) -> xr.Dataset:
     )  # fmt: skip
     if "backfilled" in trials:
         found["backfilled"] = trials["backfilled"]
+    found = found.assign({name: trials[name] for name in IN_TIME if name in trials})
     # of toxicity alone nobody has responses, and the OBD is the MTD
     spare = [] if names.P_EFF in truth else ["responses", "selects_mtd"]
     return found.drop_vars(["obd", "mtd", *spare], errors="ignore").astype(float)

@@ -159,6 +159,12 @@ def sentences(part: xr.Dataset, unit: str) -> list[str]:
     if not alone(part):
         treated += f", {mean(*_pair(part, 'responses'))} responses"
     said.append(f"{treated}.")
+    if "duration" in part:
+        said.append(
+            f"Mean duration: {mean(*_pair(part, 'duration'))} months, {mean(*_pair(part, 'suspended'))} "
+            f"of them with accrual suspended; {mean(*_pair(part, 'pending'))} patients with an outcome "
+            "that is not final at the decision on a next cohort."
+        )
     said.append(
         "Not resolved, within the numerical error of the posteriors: the last decision of "
         f"{percent(*_pair(part, 'not_resolved'))} % of the trials, some decision of "
