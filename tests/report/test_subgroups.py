@@ -18,7 +18,6 @@ from doseopt_bayes.models.ends import FULL, NONE
 from doseopt_bayes.report import subgroups, tables
 from tests.report.basket_case import COUNTS, DATA, SPEC
 
-
 pytestmark = pytest.mark.slow  # one command-line run of subgroups with its sensitivity: 46 s
 
 

@@ -77,7 +77,8 @@ class DesignComparison:
             part = table.sel({SCENARIO: label})
             obd = float(part["obd"])
             right = "none" if np.isnan(obd) else f"{obd:g} {unit}".rstrip()
-            rows: list[tuple[str, ...]] = [HEADS]
+            late = ["months"] if "duration" in table else []
+            rows: list[tuple[str, ...]] = [(*HEADS, *late)]
             for name in table[DESIGN].to_numpy():
                 at = part.sel({DESIGN: name})
                 # where no dose is right, the right answer is none
@@ -89,8 +90,9 @@ class DesignComparison:
                     *(mean(float(at[v]), float(at[f"{v}_mcse"]))
                       for v in ("overdosed", "patients", "toxicities")),
                     percent(float(at["gain"]), float(at["gain_mcse"])),
+                *(mean(float(at["duration"]), float(at["duration_mcse"])) for _ in late),
                 ))  # fmt: skip
-            widths = [max(len(r[i]) for r in rows) for i in range(len(HEADS))]
+            widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
             said += ["", f"Scenario '{label}': right answer {right}"]
             said += [
                 "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows
@@ -116,8 +118,8 @@ def simulate_compare(
     Parameters
     ----------
     designs
-        Designs by name, at least two, with the same candidate doses; each may be any
-        ``Design`` or one of the designs of tables.
+        Designs by name, at least two, with the same candidate doses: any ``Design``, designs of tables,
+        with backfill, in calendar time (then with a ``LateScenario`` for each truth) or of two stages.
     scenarios, n_trials, seed, particles, threads, progress
         As for :func:`~doseopt_bayes.design.simulate.simulate`.
     truth
@@ -151,7 +153,8 @@ def simulate_compare(
     say = progress or (lambda _: None)
     sims = {}
     for name, design in designs.items():
-        sims[name] = simulate(
+        run = getattr(design, "own_simulation", simulate)  # on a calendar, or with a second stage
+        sims[name] = run(
             design, scenarios, n_trials=n_trials, seed=seed, particles=particles, threads=threads,
             progress=_named(say, name),
         )  # fmt: skip

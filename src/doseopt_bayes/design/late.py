@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from doseopt_bayes import names
+from doseopt_bayes.design.around import Around
 from doseopt_bayes.design.backfill import BackfillDesign
 from doseopt_bayes.design.design import Design
 from doseopt_bayes.design.late_decider import OfComplete, OfPending
@@ -14,14 +15,11 @@ from doseopt_bayes.design.late_scenario import DAYS, checked_window
 from doseopt_bayes.errors import DoseOptError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import xarray as xr
+    from collections.abc import Callable, Sequence
 
     from doseopt_bayes.design.late_decider import DecidesLate
     from doseopt_bayes.design.late_patients import Accrual
-    from doseopt_bayes.design.scenario import Scenario
-    from doseopt_bayes.design.stopping import Stop
+    from doseopt_bayes.design.simulate import Simulation
     from doseopt_bayes.design.trialled import Decides, Trialled
 
 __all__ = ["LateDesign", "Wait"]
@@ -103,7 +101,7 @@ a higher dose is given only after 1 patient(s) at the tried dose below it have a
 
 
 @dataclass(frozen=True)
-class LateDesign:
+class LateDesign(Around):
     """A design whose patients come on a calendar and whose outcomes take time.
 
     Parameters
@@ -217,64 +215,10 @@ class LateDesign:
         return f"{called} in calendar time"
 
     @property
-    def doses(self) -> tuple[float, ...]:
-        """Candidate doses, ascending."""
-        return self.design.doses
-
-    @property
-    def unit(self) -> str:
-        """Unit of the doses."""
-        return self.design.unit
-
-    @property
-    def start(self) -> float:
-        """Dose of the first cohort."""
-        return self.design.start
-
-    @property
-    def cohort(self) -> int:
-        """Patients of a cohort."""
-        return self.design.cohort
-
-    @property
-    def stop(self) -> Stop:
-        """When the trial stops, by the patients who were enrolled."""
-        return self.design.stop
-
-    @property
-    def most(self) -> int:
-        """Largest number of patients that a trial can treat."""
-        return self.design.most
-
-    @property
-    def endpoints(self) -> tuple[str, ...]:
-        """Endpoints that its decisions read."""
-        return self.design.endpoints
-
-    @property
-    def toxicity_limit(self) -> float | None:
-        """Probability of toxicity that the MTD does not exceed."""
-        return self.design.toxicity_limit
-
-    @property
     def windows(self) -> tuple[float, float | None]:
         """Windows of toxicity and efficacy in days; no efficacy: ``None``."""
         days = DAYS[self.time_unit]
         return self.tox_window * days, None if self.eff_window is None else self.eff_window * days
-
-    def check(self) -> None:
-        """Refuse what cannot be simulated.
-
-        Raises
-        ------
-        DoseOptError
-            As the design itself.
-        """
-        self.design.check()
-
-    def truth(self, scenario: Scenario) -> xr.Dataset:
-        """Return the truth over the scenario's whole window, however long the design watches."""
-        return self.design.truth(scenario)
 
     def decider(self, seed: int, particles: int, threads: int) -> Decides:
         """Refuse: its decisions need a calendar.
@@ -287,6 +231,13 @@ class LateDesign:
         raise DoseOptError(
             f"{self.name} decides on a calendar", hint="simulate_late(), with LateScenario truths"
         )
+
+    @property
+    def own_simulation(self) -> Callable[..., Simulation]:
+        """What simulates it: on a calendar."""
+        from doseopt_bayes.design.late_simulate import simulate_late  # noqa: PLC0415
+
+        return simulate_late
 
     def late_decider(self, seed: int, particles: int, threads: int) -> DecidesLate:
         """Return what decides while patients are pending."""

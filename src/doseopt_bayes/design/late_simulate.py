@@ -16,11 +16,11 @@ from doseopt_bayes.design.simulate import (
     Block,
     Simulation,
     Told,
-    _luck,
     all_blocks,
     assemble,
     check_simulation,
     in_groups,
+    luck_of,
     processors,
 )
 from doseopt_bayes.errors import DoseOptError
@@ -133,9 +133,9 @@ class _Trials:
         assert wait is not None  # noqa: S101  (the design sets it)
         self.wait: Wait = wait
         self.first = wait.first * days
-        self.luck = np.concatenate([_luck(seed, b, most) for b in blocks], axis=1)
+        self.luck = np.concatenate([luck_of(seed, b, most) for b in blocks], axis=1)
         # one more gap: the patient who comes after the last one
-        times = np.concatenate([_luck(seed, b, most + 1, 3, TIMES) for b in blocks], axis=1)
+        times = np.concatenate([luck_of(seed, b, most + 1, 3, TIMES) for b in blocks], axis=1)
         self.gap, self.when = design.accrual.gaps(times[..., 0]), times[..., 1:]
         self.sizes = [block.size for block in blocks]
         places = sorted({block.place[0] for block in blocks})

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.design.scenario import Scenario
     from doseopt_bayes.design.trialled import Decides, Trialled
 
-__all__ = ["BLOCK", "Block", "Simulation", "Told", "simulate", "simulate_blocks"]
+__all__ = ["BLOCK", "Block", "Simulation", "Told", "luck_of", "simulate", "simulate_blocks"]
 
 BLOCK: Final = 500  # trials of a block: it has a seed of its own, and is finished as a whole
 GROUP: Final = 100  # blocks that run side by side, so that equal counts are decided together
@@ -49,7 +49,9 @@ class Simulation:
         Over (scenario, trial): ``recommended`` (dose; NaN for none), ``stopped_early`` (no dose was
         admissible), ``resolved`` (the last decision), ``unresolved`` (number of interim decisions that
         Monte Carlo error could change); over (scenario, trial, dose): ``treated``, ``toxicities``,
-        ``responses``, and with backfill ``backfilled``, the patients of the treated that were.
+        ``responses``, and with backfill ``backfilled``, the patients of the treated that were. In
+        calendar time also ``duration``, ``pending`` and ``suspended``, and of a whole trial
+        ``escalated`` and ``randomised``.
     fits
         Number of posteriors by engine; equal counts were fitted once.
     seed, particles
@@ -233,7 +235,7 @@ def simulate_blocks(
     """
     design = decider.design
     # patient by patient, so that a design with fewer patients meets the first of the same ones
-    luck = np.concatenate([_luck(decider.seed, block, design.most) for block in blocks], axis=1)
+    luck = np.concatenate([luck_of(decider.seed, block, design.most) for block in blocks], axis=1)
     sizes = [block.size for block in blocks]
     places = sorted({block.place[0] for block in blocks})
     truth = np.repeat([places.index(block.place[0]) for block in blocks], sizes)
@@ -248,7 +250,7 @@ def simulate_blocks(
     unresolved, patient = np.zeros(size, np.int32), 0
     filling = None
     if isinstance(decider, WithBackfill):
-        spare = [_luck(decider.seed, b, decider.most, 3, 1) for b in blocks]
+        spare = [luck_of(decider.seed, b, decider.most, 3, 1) for b in blocks]
         filling = decider.filling(np.concatenate(spare, axis=1))
 
     while open_.size:
@@ -298,7 +300,7 @@ def simulate_blocks(
     return [found.isel({TRIAL: slice(end - n, end)}) for n, end in zip(sizes, ends, strict=True)]
 
 
-def _luck(seed: int, block: Block, most: int, numbers: int = 2, *which: int) -> np.ndarray:
+def luck_of(seed: int, block: Block, most: int, numbers: int = 2, *which: int) -> np.ndarray:
     """Return what decides the outcomes of each patient of a block: (patient, trial, number)."""
     key = (*block.place, *which)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

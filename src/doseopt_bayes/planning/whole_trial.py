@@ -126,6 +126,11 @@ class WholeTrial(Around):
         """Refuse: the stage is no cohort."""
         raise DoseOptError("a whole trial has a randomised stage", hint="simulate_whole() runs it")
 
+    @property
+    def own_simulation(self) -> Callable[..., Simulation]:
+        """What simulates it: both stages."""
+        return simulate_whole
+
     def __str__(self) -> str:
         return f"{self.design} After it: {self.stage}."
 
