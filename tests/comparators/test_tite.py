@@ -103,3 +103,43 @@ def test_another_rule_is_refused():
         dob.TITEBOIN(dob.Keyboard(0.3), DOSES, start=1, stop=dob.MaxPatients(9))
     assert "TITE-BOIN with target 0.3" in str(DESIGN)
     assert DESIGN.usual_wait == dob.Wait(tox=0.5)
+
+
+# Contemporary Clinical Trials Communications 2022, PMC9260438, Table 1 (target 0.2): patients treated,
+# toxicities, pending, the follow-up at which the decision changes, and the steps below and above it
+PUBLISHED = [
+    (9, 1, 3, 0.77, (0, 1)),
+    (9, 1, 4, 2.15, (0, 1)),
+    (9, 2, 1, 0.52, (-1, 0)),
+    (9, 2, 2, 1.59, (-1, 0)),
+    (9, 2, 3, 2.66, (-1, 0)),
+    (9, 2, 4, 3.73, (-1, 0)),
+]
+LOW = dob.TITEBOIN(dob.BOIN(0.2), DOSES, start=1, stop=dob.MaxPatients(30))
+
+
+@pytest.mark.parametrize(("n", "tox", "pending", "at", "steps"), PUBLISHED)
+def test_the_published_table_changes_where_it_says(n, tox, pending, at, steps):
+    decide = LOW.late_decider(1, 0, 1)
+    for total, step in zip((at - 0.006, at + 0.006), steps, strict=True):  # two digits are printed
+        known = state([(3, 0), (n - pending, tox), (0, 0), (0, 0)], [total / pending] * pending, 1)
+        assert int(decide(known, np.array([1])).dose[0]) == 1 + step
+
+
+@pytest.mark.parametrize(
+    ("n", "tox", "pending", "step", "gone"),
+    [(3, 0, 1, 1, False), (3, 1, 2, -1, False), (3, 2, 1, -1, True), (6, 0, 3, 1, False),
+     (6, 2, 4, -1, False), (6, 3, 3, -1, True), (9, 0, 4, 1, False), (9, 1, 2, 1, False),
+     (9, 3, 6, -1, False), (9, 4, 5, -1, True)],
+)  # fmt: skip
+@pytest.mark.parametrize("share", [0.0, 0.99])
+def test_the_published_table_where_follow_up_does_not_matter(n, tox, pending, step, gone, share):
+    decide = LOW.late_decider(1, 0, 1)
+    known = state([(3, 0), (n - pending, tox), (0, 0), (0, 0)], [share] * pending, 1)
+    assert int(decide(known, np.array([1])).dose[0]) == 1 + step
+    # an eliminated dose is not given again: the highest dose left is the lowest one
+    from_above = state([(3, 0), (n - pending, tox), (3, 0), (0, 0)], [share] * pending, 1)
+    up = decide(from_above, np.array([2])).dose[0]
+    assert (int(up) == 0) == gone
+    # where it de-escalates whatever comes, accrual is not suspended
+    assert bool(decide.anyway(known, np.array([1]))[0]) == (step == -1)

@@ -44,10 +44,11 @@ class TITEBOIN(IntervalDesign):
         (y + m / (1 - m) (c - STFT)) / n,  m = (y + target / 2) / (n - c + 1)
 
     replaces y / n in BOIN: m is the posterior mean of the probability of toxicity of the n - c final
-    patients under a Beta(target / 2, 1 - target / 2) prior. Elimination and the selected MTD read final
-    patients alone, and elimination at least 3 of them. By default accrual is suspended while more than
-    half of the patients at the current dose are pending. With nobody pending it is BOIN. The formula is
-    as we know it from the publication, whose tables were not at hand: they were not reproduced.
+    patients under a Beta(target / 2, 1 - target / 2) prior. Elimination counts all patients at the dose
+    and the toxicities so far. By default accrual is suspended while more than half of the patients at
+    the current dose are pending, unless the toxicities so far say to de-escalate whatever comes. With
+    nobody pending it is BOIN. Published tables for a target of 0.2 (Contemporary Clinical Trials
+    Communications 2022, PMC9260438, Table 1) are reproduced.
 
     Examples
     --------
@@ -100,7 +101,7 @@ class TITEBOIN(IntervalDesign):
         return (
             f"TITE-{super().__str__()} While patients are pending, the share with toxicity at the "
             "current dose counts the ones expected of them for the rest of their window; elimination "
-            "and the recommended dose read patients whose outcome is final."
+            "counts the toxicities so far among all patients at a dose."
         )
 
 
@@ -109,6 +110,16 @@ class _Decider:
     own: ByTable
     fits: dict[str, int] = field(default_factory=dict)
 
+    def anyway(self, known: Known, here: np.ndarray) -> np.ndarray:
+        """Say where the toxicities so far mean de-escalation, whatever the pending patients come to."""
+        design, row = self.own.design, np.arange(len(here))
+        assert isinstance(design, TITEBOIN)  # noqa: S101  (it makes this decider)
+        assert isinstance(design.rule, BOIN)  # noqa: S101  (the design checks it)
+        n, tox = toxic(known.cells)
+        size = np.maximum(n[row, here] + known.pending[row, here], 1)
+        found: np.ndarray = tox[row, here] / size >= design.rule.boundaries[1]
+        return found
+
     def __call__(self, known: Known, here: np.ndarray, *, final: bool = False) -> Answers:
         if final or known.share is None:
             return self.own(known.cells, here, final=final)
@@ -116,7 +127,7 @@ class _Decider:
         assert isinstance(design, TITEBOIN)  # noqa: S101  (it makes this decider)
         assert isinstance(design.rule, BOIN)  # noqa: S101  (the design checks it)
         n, tox = toxic(known.cells)
-        fine = self.own.fine(n, tox)
+        fine = self.own.fine(n + known.pending, tox)
         row = np.arange(len(n))
         none, event = factors(known.share[row, here], names.TOX)
         followed = np.where(none * event > 0, 1 - event, 0.0).sum(axis=-1)

@@ -184,6 +184,9 @@ class _Trials:
         for name, share in ((names.TOX, wait.tox), (names.EFF, wait.eff)):
             if name in calendar.windows and share:
                 day = np.maximum(day, calendar.day_of(name, who, here, share))
+        anyway = getattr(self.decider, "anyway", None)
+        if anyway is not None and wait.tox < 1:  # nothing that is to come could change it
+            day = np.where(anyway(calendar.known(who, come), here), come, day)
         if self.first:
             day = np.maximum(day, calendar.day_of_first(who, self.design.cohort, self.first))
         day = np.where(over, end, day)
