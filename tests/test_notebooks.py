@@ -96,6 +96,11 @@ def test_operating_characteristics_of_a_design(tmp_path):
     assert "5 designs, 2,000 trials of each scenario in the same patients" in said
     assert "treat 4 mg" in said  # BOIN12 after 1NNN 2NNE
     assert said.count("Picture(") == 6
+    late = {
+        m[1]: float(m[2])
+        for m in re.finditer(r"^(TITE-BOIN|BOIN waits) .* ([0-9.]+) ±", said, re.M)
+    }
+    assert late["TITE-BOIN"] < 0.7 * late["BOIN waits"]  # months
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
