@@ -98,7 +98,7 @@ def test_operating_characteristics_of_a_design(tmp_path):
     assert said.count("Picture(") == 6
     late = {
         m[1]: float(m[2])
-        for m in re.finditer(r"^(TITE-BOIN|BOIN waits) .* ([0-9.]+) ±", said, re.M)
+        for m in re.finditer(r"^(TITE-BOIN|BOIN waits) .* ([0-9.]+) ±", said, re.MULTILINE)
     }
     assert late["TITE-BOIN"] < 0.7 * late["BOIN waits"]  # months
 
