@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.integrate import quad
-from scipy.stats import beta, binom
+from scipy.stats import beta
 
 import doseopt_bayes as dob
 from doseopt_bayes.cli import main
@@ -74,25 +74,33 @@ def test_the_numbers_are_those_of_an_independent_integral(done):
     assert abs(stop["difference"].item() - mean) < 4 * stop["difference_mcse"].item()
 
 
-def test_rates_that_were_counted_apart_are_those_of_importance_sampling(done):
-    """A Dirichlet prior on cells moves them: 1 M prior draws, weighted by both marginal counts."""
-    rng, mean = np.random.default_rng(1), {}
-    for arm, (e, n_e, t, n_t) in {"low": (38, 79, 34, 79), "high": (63, 151, 96, 150)}.items():
-        cells = rng.dirichlet([0.25] * 4, size=1_000_000).clip(1e-12)
-        eff, tox = cells[:, 1] + cells[:, 3], cells[:, 2] + cells[:, 3]
-        logs = binom.logpmf(e, n_e, eff) + binom.logpmf(t, n_t, tox)
-        weights = np.exp(logs - np.nanmax(logs))
-        mean[arm] = {
-            k: np.nansum(weights * x) / np.nansum(weights) for k, x in (("eff", eff), ("tox", tox))
-        }
+def test_rates_that_were_counted_apart_are_those_of_their_own_counts(done):
+    """Differences of two independent Betas: 38 of 79 and 63 of 151 responded, 34 of 79 and 96 of 150 had an event."""
     pairs = pd.read_csv(done[0] / "pairs.csv").set_index(["configuration", "endpoint"])
-    for end in ("eff", "tox"):
+    for end, (x, n, y, m) in {"eff": (38, 79, 63, 151), "tox": (34, 79, 96, 150)}.items():
+        low, high = beta(x + 0.5, n - x + 0.5), beta(y + 0.5, m - y + 0.5)
         found = pairs.loc[("agency", end)]
-        expected = mean["low"][end] - mean["high"][end]
-        # 0.001: about the error of the weighted draws
-        assert abs(found["difference"] - expected) < 4 * np.hypot(found["difference_mcse"], 0.001)
-    assert abs(mean["low"]["tox"] - 34.5 / 80) > 0.01  # what the report warns of
-    assert "the prior on their cells also moves their rates" in done[2]
+        assert abs(found["difference"] - (low.mean() - high.mean())) < 4 * found["difference_mcse"]
+        above = quad(lambda u: low.pdf(u) * high.cdf(u), 0, 1, epsabs=1e-10)[0]  # noqa: B023
+        assert abs(found["prob_higher"] - above) < 4 * found["prob_higher_mcse"]
+        for q in ("low", "high"):
+            column = f"difference_{q} (95 % equal-tailed)"
+            share = quad(lambda u: low.pdf(u) * high.sf(u - found[column]), 0, 1, epsabs=1e-10)[0]  # noqa: B023
+            tail = 0.025 if q == "low" else 0.975
+            assert share == pytest.approx(tail, abs=0.008)
+
+
+def test_a_prior_on_cells_is_refused_for_counts_of_each_outcome(tmp_path):
+    text = BOLT.read_text(encoding="utf-8")
+    spec = tmp_path / "cells.toml"
+    spec.write_text(text.replace('prior_on = "margins"\n', ""), encoding="utf-8")
+    for command in ("check", "arms"):
+        out = ["--out", tmp_path / "out"] if command == "arms" else []
+        status, _, err = call(command, spec, *out)
+        assert status == 1
+        assert "at 200 mg toxicity was counted in 79 and efficacy in 79 patients" in err
+        assert 'prior_on = "margins"' in err
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_report_needs_no_network_and_shows_the_numbers_of_the_tables(done):
@@ -131,6 +139,9 @@ def test_the_manifest_vouches_for_every_file_and_the_folder_keeps_its_kind(done)
     status, _, err = call("plan", PLAN, "--out", folder)
     assert status == 1
     assert "holds a comparison of arms" in err
+    status, _, err = call("report", folder)
+    assert status == 1
+    assert "doseopt arms SPEC --out DIR makes its report again" in err
 
 
 def test_check_knows_comparisons_and_plans(tmp_path):

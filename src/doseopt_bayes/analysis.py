@@ -18,6 +18,7 @@ from doseopt_bayes.heterogeneity import Heterogeneity, assess_heterogeneity
 from doseopt_bayes.inference.levels import PART
 from doseopt_bayes.inference.nuts import DRAWS, Sampler, fit
 from doseopt_bayes.models.ends import FULL, NONE, ends_of, pools
+from doseopt_bayes.models.tallied import check_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -282,7 +283,8 @@ def analyse(
     DiagnosticsError
         When the fit failed its diagnostics and that is not overridden.
     DoseOptError
-        Before anything is sampled, when the utility reads what a model does not have.
+        Before anything is sampled, when the utility reads what a model does not have, or the prior of
+        a model cannot take outcomes that were counted apart.
     """
     say = progress or _silent
     alternatives = dict(alternatives or {})
@@ -290,6 +292,7 @@ def analyse(
     alternatives |= added
     for label, one in {"the model": model, **alternatives}.items():
         check_reads(utility, one, label)
+        check_apart(one, data, label)
     settings: dict[str, Any] = {"sampler": sampler, "draws": draws, "tune": tune, "chains": chains}
 
     def run(one: DoseModel, seed: int | None, *, override: bool) -> tuple[Posterior, Decision]:

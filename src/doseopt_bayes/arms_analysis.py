@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from doseopt_bayes import names
 from doseopt_bayes.analysis import Analysis, check_reads
 from doseopt_bayes.arms.band import GRID, AssociationBand, association_band
 from doseopt_bayes.arms.compare import PAIR
 from doseopt_bayes.arms.configuration import Configuration, Configurations, compare_configurations
 from doseopt_bayes.arms.margin import MEASURED, UTILITY
-from doseopt_bayes.decision.prose import with_unit
 from doseopt_bayes.decision.rules import TriedOnly
 from doseopt_bayes.errors import DoseOptError, did_you_mean
 from doseopt_bayes.inference.nuts import DRAWS, Sampler, fit
-from doseopt_bayes.models.saturated import Saturated
+from doseopt_bayes.models.tallied import check_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -118,7 +116,7 @@ class ArmsAnalysis:
     @property
     def notes(self) -> tuple[str, ...]:
         """What must be known of data, fit and model."""
-        return (*self.base.posterior.notes, *_pull(self.base))
+        return self.base.posterior.notes
 
     @property
     def resolved(self) -> bool:
@@ -202,8 +200,8 @@ def analyse_arms(
     DiagnosticsError
         When the fit failed its diagnostics and that is not overridden.
     DoseOptError
-        Before anything is sampled, when a margin or a utility reads what a model does not have; on
-        arms without patients.
+        Before anything is sampled, when a margin or a utility reads what a model does not have, or the
+        prior of a model cannot take outcomes that were counted apart; on arms without patients.
     """
     say = progress or _silent
     given = tuple(configurations)
@@ -211,6 +209,7 @@ def analyse_arms(
     for label, one in {"the model": model, **others}.items():
         for c in given:
             check_endpoints(c, one, label)
+        check_apart(one, data, label)
     settings: dict[str, Any] = {"sampler": sampler, "draws": draws, "tune": tune, "chains": chains}
 
     def judge(post: Posterior, *, override: bool) -> Configurations:
@@ -302,32 +301,6 @@ def _bands(
                 )  # fmt: skip
             bands[c.name] = known[key]
     return bands, without
-
-
-def _pull(base: Analysis) -> tuple[str, ...]:
-    """Say how far a prior on cells moves rates that were counted apart.
-
-    With complete data the posterior mean of a rate is (events + patients / 2) / (n + patients). Where the
-    two outcomes of a patient are not known together, the Dirichlet prior also favours cells near 0, and
-    so rates with p_tox near p_eff or near 1 - p_eff.
-    """
-    model, post = base.model, base.posterior
-    if not isinstance(model, Saturated) or not base.data.marginal_only:
-        return ()
-    seen, found = post.seen, []
-    for end in (names.TOX, names.EFF):
-        mean = post.expect(post[names.probability(end)])
-        n, events = (seen[v].sel({names.ENDPOINT: end}) for v in (names.N, names.EVENTS))
-        expected = (events + model.patients / 2) / (n + model.patients)
-        far = (mean - expected).where(n > 0).dropna(names.DOSE)
-        at = int(abs(far).argmax(names.DOSE))
-        dose = with_unit(float(far[names.DOSE][at]), base.decision.table)
-        found.append(f"{end} by {float(far[at]):+.3f} ({dose})")
-    said = (
-        "tox and eff were counted apart, so that the prior on their cells also moves their rates, beyond "
-        f"what {model.patients:g} prior patients weigh; at most: {', '.join(found)}"
-    )
-    return (said,)
 
 
 def _resolved_of(one: ArmComparison) -> bool:

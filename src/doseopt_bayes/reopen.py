@@ -14,6 +14,10 @@ from doseopt_bayes.design.simulate import Simulation
 from doseopt_bayes.errors import ResultsError
 from doseopt_bayes.report.manifest import (
     ANALYSIS,
+    ARMS,
+    EXPOSURE,
+    PLAN,
+    PROTOCOL,
     SIMULATION,
     load_results,
     read_manifest,
@@ -29,9 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = ["load_analysis", "load_simulation"]
 
-NO_PATIENTS: Final = (
-    "its figures show patients, whose rows are not kept: run the analysis again, or load_results"
-)
+HINTS: Final = {
+    EXPOSURE: "its figures show patients, whose rows are not kept: run the analysis again, or "
+    "load_results",
+    SIMULATION: "dob.load_simulation opens it; doseopt simulate SPEC --out DIR makes it again",
+    ARMS: "doseopt arms SPEC --out DIR makes its report again; load_results opens its numbers",
+    PLAN: "doseopt plan SPEC --out DIR makes its report again",
+    PROTOCOL: "doseopt table SPEC --out DIR makes its report again",
+}
 
 
 def load_analysis(folder: str | Path) -> Analysis:
@@ -59,8 +68,9 @@ def load_analysis(folder: str | Path) -> Analysis:
     ``dob.figure(dob.load_analysis("results/optic"), "tradeoff")``
     """
     folder = Path(folder)
+    kind = str(read_manifest(folder).get("kind", ANALYSIS))
+    refuse_other_kind(folder, ANALYSIS, hint=HINTS.get(kind, ""))
     tree = load_results(folder)
-    refuse_other_kind(folder, ANALYSIS, hint=NO_PATIENTS)
     path = folder / "spec.toml"
     if not path.is_file():
         raise ResultsError(

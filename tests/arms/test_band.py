@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import xarray as xr
 
 import doseopt_bayes as dob
 from doseopt_bayes.arms.band import phi_range
@@ -86,7 +89,7 @@ def test_efficacy_and_toxicity_that_rise_together_make_both_criteria_less_likely
     joint = band[1].table["joint"].isel(pair=0).to_numpy()
     assert (np.diff(joint) < 0).all()
     assert "only margins are read" in str(band[1])
-    assert "No dependence at all leaves" in str(band[1])
+    assert "Whatever the dependence, the probability lies between" in str(band[1])
     assert list(band[1].to_frame()["strength"]) == [-1, -0.5, 0, 0.5, 1]
 
 
@@ -130,3 +133,14 @@ def test_one_endpoint_has_no_association(complete):
     both = dob.compare_arms(complete, margins=MARGINS, utility=CUI)
     with pytest.raises(DoseOptError, match=r"-1..1"):
         dob.association_band(complete, both, seed=1, strengths=(2.0,))
+
+
+def test_a_margin_on_a_mean_is_refused_with_what_to_do_instead(complete):
+    draws = complete.draws.assign(mean_rdi=90 - 30 * complete.draws["p_tox"])
+    tree = complete.tree.copy()
+    tree["posterior"] = xr.DataTree(draws)
+    post = replace(complete, tree=tree)
+    margins = [*MARGINS[:1], dob.Margin("mean_rdi", 5, "difference", "higher")]
+    found = dob.compare_arms(post, margins=margins, utility=CUI)
+    with pytest.raises(DoseOptError, match=r"margin on mean_rdi.*\n.*probability 'rdi' instead"):
+        dob.association_band(post, found, seed=1)

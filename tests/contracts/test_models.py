@@ -29,6 +29,7 @@ RECIPES = {
     ),
     "saturated": MODELS["saturated"](DOSES, unit="mg"),
     "saturated, three endpoints": MODELS["saturated"](DOSES, unit="mg", others=("stop",)),
+    "saturated, prior on margins": MODELS["saturated"](DOSES, unit="mg", prior_on="margins"),
     "crm": MODELS["crm"](DOSES, (0.05, 0.2, 0.4), unit="mg"),
     "crm, logistic": MODELS["crm"](DOSES, (0.05, 0.2, 0.4), link="logistic", unit="mg"),
     "blrm": MODELS["blrm"](DOSES, 10.0, BLRM_SINGLE_AGENT, unit="mg"),

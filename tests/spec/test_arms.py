@@ -55,7 +55,7 @@ def test_the_file_builds_what_the_calls_would():
     assert patient.margins == margins
     assert spec.sources["physician"] == "illustration, not elicited"
     assert spec.pairs is None
-    assert spec.model == dob.Saturated((15, 30, 45), unit="mg", patients=1)
+    assert spec.model == dob.Saturated((15, 30, 45), unit="mg", patients=1, prior_on="margins")
     assert spec.alternatives["four prior patients in each arm"].patients == 4
     assert spec.questions == dob.ArmQuestions(20260108)
 

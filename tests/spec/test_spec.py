@@ -25,13 +25,13 @@ THALL = (MODELS_FOLDER / "efftox-thall2014.toml").read_text(encoding="utf-8")
 
 # a change of content without a change of version is a silent amendment of the protocol
 PINNED = {
-    "arms-bolt-sonidegib": ("1.0.0", "632b00d619eb0b83"),
-    "arms-optic-ponatinib": ("1.0.0", "d44e7438f98ca479"),
+    "arms-bolt-sonidegib": ("1.1.0", "47d9d9279c8cb5d8"),
+    "arms-optic-ponatinib": ("1.1.0", "c4005cfd457dda87"),
     "bolt-sonidegib": ("1.0.0", "e117c33e18fb867b"),
     "blrm-single-agent": ("1.1.0", "dd0dba592a114beb"),
     "er-hyperglycaemia": ("1.0.0", "7c37eb6780e6ef27"),
     "efftox-thall2014": ("1.1.0", "5a1a9ded9d767820"),
-    "optic-ponatinib": ("1.1.0", "0984eb1763a7efd6"),
+    "optic-ponatinib": ("1.2.0", "30ea78fe926cd814"),
 }
 
 

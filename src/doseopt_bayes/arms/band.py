@@ -11,7 +11,7 @@ import xarray as xr
 
 from doseopt_bayes import names
 from doseopt_bayes.arms.compare import PAIR, ArmComparison, verdict
-from doseopt_bayes.arms.margin import UTILITY
+from doseopt_bayes.arms.margin import MEASURED, UTILITY
 from doseopt_bayes.decision.association import Association, association_influence
 from doseopt_bayes.decision.prose import error, probability
 from doseopt_bayes.errors import DoseOptError
@@ -102,7 +102,8 @@ def association_band(
     Raises
     ------
     DoseOptError
-        When no two endpoints have margins, a margin is on the utility, or a strength is out of range.
+        When no two endpoints have margins, a margin is on the utility, a rate or a mean, or a strength
+        is out of range.
 
     Notes
     -----
@@ -117,6 +118,14 @@ def association_band(
             if UTILITY in ends
             else f"margins on {', '.join(ends)} only: one endpoint has no association",
             hint="compare with margins on two or more endpoints",
+        )
+    other = next((e for e in ends if e.startswith(MEASURED)), "")
+    if other:
+        raise DoseOptError(
+            f"margin on {other}: the band is of probabilities, whose rates bound their correlation; a "
+            "rate or a mean has no such bound",
+            hint=f"give a margin on the probability '{other.partition('_')[2]}' instead; what "
+            "compare_arms says of the joint probability takes it to be independent",
         )
     grid = sorted({-1.0, 0.0, 1.0, *(float(s) for s in strengths)})
     if not all(-1 <= s <= 1 for s in grid):
@@ -228,7 +237,8 @@ def _sentences(table: xr.Dataset) -> tuple[str, ...]:
         said.append(
             f"{pair}: of {table.attrs['endpoints']} only margins are read. The probability of all "
             f"margins at once is {shown[0]} with the most negative association, {shown[1]} with none "
-            f"and {shown[2]} with the most positive one; {same}. No dependence at all leaves "
-            f"{probability(float(at['lowest']))} to {probability(float(at['highest']))}."
+            f"and {shown[2]} with the most positive one; {same}. Whatever the dependence, the "
+            f"probability lies between {probability(float(at['lowest']))} and "
+            f"{probability(float(at['highest']))}."
         )
     return tuple(said)

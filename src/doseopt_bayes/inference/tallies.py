@@ -14,7 +14,13 @@ from doseopt_bayes.inference.partial import checked_pending, partial_of, pending
 from doseopt_bayes.inference.particles import Counted
 from doseopt_bayes.inference.weighted import TRIAL
 from doseopt_bayes.models.pending import partly_known
-from doseopt_bayes.models.tallied import PAIR, counts_for, counts_of, groups_of
+from doseopt_bayes.models.tallied import (
+    PAIR,
+    counts_for,
+    counts_of,
+    groups_of,
+    refuse_apart,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +117,8 @@ def checked_counts(recipe: DoseModel, counts: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     DoseOptError
-        With every fault at once: missing dims or labels, other doses, numbers that are no counts.
+        With every fault at once: missing dims or labels, other doses, numbers that are no counts. Then
+        when the recipe's prior cannot take outcomes that were counted apart.
     """
     if faults := _faults(recipe, counts):
         raise DoseOptError(
@@ -143,6 +150,9 @@ def checked_counts(recipe: DoseModel, counts: xr.Dataset) -> xr.Dataset:
         single = found[N_ONLY].max(names.ENDPOINT)
         both = found[names.CELL_COUNT].sum(names.CELL)
         found[names.N_TREATED] = both.where(both > single, single)
+    if set(PAIR) <= set(recipe.endpoints):
+        apart = [found[N_ONLY].sel({names.ENDPOINT: e}).to_numpy() for e in PAIR]
+        refuse_apart(recipe, found[names.CELL_COUNT].sum(names.CELL).to_numpy(), *apart)
     share = checked_pending(recipe, frame)
     if share is not None:
         found[names.PENDING] = share

@@ -101,10 +101,14 @@ def observe(
     lead = (*built.dims, names.DOSE)
     if built.log_share is not None:
         cells, others = observe_mixture(counts, built, cells, others)
-    if names.P_CELL not in pm.modelcontext(None).named_vars:  # there, it is a parameter itself
+    there = pm.modelcontext(None).named_vars
+    if names.P_CELL not in there:  # there, it is a parameter itself
         cells = pm.Deterministic(names.P_CELL, cells, dims=(*lead, names.CELL))
     cell = {letter: cells[..., i] for i, letter in enumerate(names.CELLS)}
-    pair = {end: cell[a] + cell[b] for end, (a, b) in PAIR.items()}
+    pair = {
+        end: there[name] if (name := names.probability(end)) in there else cell[a] + cell[b]
+        for end, (a, b) in PAIR.items()
+    }
     p = _registered(pair | dict(others), lead)
     if built.log_share is None:
         seen = pm.Data(names.CELL_COUNT, counts.cells, dims=(*lead, names.CELL))

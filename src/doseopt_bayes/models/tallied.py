@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from doseopt_bayes.data.trial import TrialData
     from doseopt_bayes.models.base import DoseModel
 
-__all__ = ["PAIR", "Counts", "counts_for", "counts_of", "groups_of", "margins_of"]
+__all__ = [
+    "PAIR",
+    "Counts",
+    "check_apart",
+    "counts_for",
+    "counts_of",
+    "groups_of",
+    "margins_of",
+    "refuse_apart",
+]
 
 
 def groups_of(recipe: Any) -> Mapping[str, tuple[str, ...]]:
@@ -57,7 +66,8 @@ def counts_of(recipe: DoseModel, data: TrialData) -> Counts:
     Raises
     ------
     DoseOptError
-        When doses, units or groups differ, or the data have no endpoint of the model.
+        When doses, units or groups differ, the data have no endpoint of the model, or its prior cannot
+        take outcomes of a patient that were counted apart.
     """
     counts = counts_for(recipe, data)
     lead = (*groups_of(recipe), names.DOSE)
@@ -76,7 +86,53 @@ def counts_of(recipe: DoseModel, data: TrialData) -> Counts:
             )
         else:
             only[endpoint] = (n, events)
-    return Counts(cells.to_numpy(), only, _together(recipe, counts), partly.share)
+    found = Counts(cells.to_numpy(), only, _together(recipe, counts), partly.share)
+    if len(paired) > 1:
+        apart = [only[e][0] for e in PAIR]
+        refuse_apart(recipe, found.cells.sum(axis=-1), *apart)
+    return found
+
+
+def refuse_apart(recipe: DoseModel, both: np.ndarray, tox: np.ndarray, eff: np.ndarray) -> None:
+    """Let a recipe refuse outcomes that were counted apart, if its prior cannot take them.
+
+    Parameters
+    ----------
+    recipe
+        The model; one without ``refuse_apart`` takes every count.
+    both, tox, eff
+        Patients (..., dose) of whom both outcomes are known, toxicity alone, and efficacy alone.
+
+    Raises
+    ------
+    DoseOptError
+        With what to do.
+    """
+    refuse = getattr(recipe, "refuse_apart", None)
+    if refuse is not None:
+        refuse(both, tox, eff)
+
+
+def check_apart(recipe: DoseModel, data: TrialData, label: str) -> None:
+    """Refuse, before anything is sampled, data that the prior of a model cannot take.
+
+    Parameters
+    ----------
+    recipe, data
+        A model and its data.
+    label
+        What the model is called in the message.
+
+    Raises
+    ------
+    DoseOptError
+        As :func:`counts_of`.
+    """
+    if hasattr(recipe, "refuse_apart"):
+        try:
+            counts_of(recipe, data)
+        except DoseOptError as e:
+            raise DoseOptError(f"{label}: {e.message}", hint=e.hint) from e
 
 
 def margins_of(recipe: DoseModel, data: TrialData) -> Counts:

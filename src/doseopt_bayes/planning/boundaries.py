@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["Boundaries", "bop2", "go_no_go"]
+__all__ = ["LOOK", "Boundaries", "bop2", "checked_looks", "go_no_go"]
 
 LOOK = "look"
 
@@ -121,7 +121,8 @@ class Boundaries:
         return f"{self.rule}\n{self.to_frame().to_string(index=False)}"
 
 
-def _looks(looks: Sequence[int]) -> tuple[int, ...]:
+def checked_looks(looks: Sequence[int]) -> tuple[int, ...]:
+    """Return the numbers of patients at each look; refuse numbers that do not rise from 1."""
     found = tuple(int(n) for n in looks)
     if not found or found[0] < 1 or any(b <= a for a, b in itertools.pairwise(found)):
         raise DoseOptError(f"looks {list(looks)} must be numbers of patients that rise, from 1")
@@ -158,7 +159,7 @@ def bop2(
     >>> bop2(0.2, (10, 20, 30, 40), scale=0.9, power=1.0).no_go
     (1, 3, 7, 11)
     """
-    found = _looks(looks)
+    found = checked_looks(looks)
     if not (0 < null < 1 and 0 < scale < 1 and power >= 0 and (go_power is None or go_power >= 0)):
         raise DoseOptError("bop2: null and scale lie in (0, 1), the powers are >= 0")
     no_go, go = [], []
@@ -208,7 +209,7 @@ def go_no_go(
     >>> go_no_go(0.3, (10, 20), better="lower", no_go_below=0.1).no_go
     (5, 9)
     """
-    found = _looks(looks)
+    found = checked_looks(looks)
     if better not in ("higher", "lower"):
         raise DoseOptError(f"better = {better!r} must be 'higher' or 'lower'")
     top = 1.0 if go_above is None else go_above

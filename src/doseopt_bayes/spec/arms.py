@@ -11,7 +11,7 @@ from doseopt_bayes.arms.pairs import arm
 from doseopt_bayes.arms_analysis import ArmQuestions, ArmsAnalysis, analyse_arms
 from doseopt_bayes.errors import DataError, DoseOptError, Problem, SpecError
 from doseopt_bayes.spec.arms_parse import is_arms, parse_arms
-from doseopt_bayes.spec.spec import read_data
+from doseopt_bayes.spec.spec import check_priors, read_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,13 +98,14 @@ class ArmsSpec:
         DataError
             With every problem of the data.
         DoseOptError
-            When there are no data, no [data] section says how to read them, or an arm that is
-            compared has no patient.
+            When there are no data, no [data] section says how to read them, an arm that is compared
+            has no patient, or the prior of a model cannot take outcomes that were counted apart.
         """
         found = read_data(self.plan.columns, self.plan.source, self.plan.file, data)
         if found.groups:
             found = found.ungrouped()  # its source says so
         self._check_arms(found)
+        check_priors(self.model, self.alternatives, found)
         return found
 
     def _check_arms(self, data: TrialData) -> None:

@@ -231,7 +231,9 @@ def read_alternatives(build: Builder, parsed: Any, model: Any) -> dict[str, Dose
     return found
 
 
-def read_columns(build: Builder, parsed: Any, model: DoseModel | None) -> tuple[Columns | None, str]:
+def read_columns(
+    build: Builder, parsed: Any, model: DoseModel | None
+) -> tuple[Columns | None, str]:
     """Column roles, with the doses and the unit of the model."""
     if parsed is None:
         return None, ""

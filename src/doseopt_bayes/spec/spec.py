@@ -11,6 +11,7 @@ from doseopt_bayes.analysis import Analysis, analyse
 from doseopt_bayes.data.columns import CountColumns
 from doseopt_bayes.data.trial import TrialData
 from doseopt_bayes.errors import DataError, DoseOptError, Problem, SpecError
+from doseopt_bayes.models.tallied import check_apart
 from doseopt_bayes.spec.parse import Columns, Sampler, parse_file
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.models import DoseModel
     from doseopt_bayes.plan import Plan
 
-__all__ = ["Sampler", "Spec", "check", "read_data"]
+__all__ = ["Sampler", "Spec", "check", "check_priors", "read_data"]
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,12 @@ class Spec:
         DataError
             With every problem of the data.
         DoseOptError
-            When there are no data, or no [data] section says how to read them.
+            When there are no data, no [data] section says how to read them, or the prior of a model
+            cannot take outcomes of a patient that were counted apart.
         """
-        return read_data(self.plan.columns, self.plan.source, self.plan.file, data)
+        found = read_data(self.plan.columns, self.plan.source, self.plan.file, data)
+        check_priors(self.model, self.alternatives, found)
+        return found
 
     def run(
         self,
@@ -155,7 +159,25 @@ def check(
             problems += e.items
         except DoseOptError as e:
             problems.append(Problem("DOB-A15", e.message, e.hint, file=str(data or source)))
+    if spec is not None and trial is not None:
+        try:
+            check_priors(spec.model, spec.alternatives, trial)
+        except DoseOptError as e:
+            problems.append(Problem("DOB-F11", e.message, e.hint, file=path.name, column="model"))
     return spec, trial, problems
+
+
+def check_priors(model: DoseModel, alternatives: Mapping[str, DoseModel], data: TrialData) -> None:
+    """Refuse data of which a model's prior cannot take outcomes of a patient that were counted apart.
+
+    Raises
+    ------
+    DoseOptError
+        With the first model that cannot.
+    """
+    others = {f"alternative '{label}'": one for label, one in alternatives.items()}
+    for label, one in {"the model": model, **others}.items():
+        check_apart(one, data, label)
 
 
 def read_data(
