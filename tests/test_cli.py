@@ -116,6 +116,7 @@ def test_an_interim_file_is_read_and_a_changed_one_is_noticed(tmp_path, capsys):
     assert "rows that differ: 6" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_files_of_others_in_the_results_folder_are_left_alone(optic, tmp_path):
     folder = tmp_path / "out"
     shutil.copytree(optic[0], folder)

@@ -86,3 +86,13 @@ def test_boin12_explores_after_eight_patients_and_takes_the_higher_of_equal_dose
     assert toxic.dose == 20.0
     assert dob.next_dose(design, "2NNN").dose == 40.0  # 10 and 40 mg are untried, equally desirable
     assert dob.next_dose(design, "1EEE 1EEE 1EEE 2TTT").dose == 10.0  # tried by now: no exploration
+
+
+def test_below_a_toxic_dose_six_patients_are_needed_wherever_the_trial_began():
+    design = dob.ThreePlusThree(DOSES, start=20)
+    assert str(dob.next_dose(design, "2TTT")) == "treat 10"
+    assert str(dob.next_dose(design, "2TTT 1NNN")) == "treat 10"
+    assert str(dob.next_dose(design, "2TTT 1NNN 1NNT")) == "stop 10"
+    assert str(dob.next_dose(design, "2TTT 1NNN 1NTT")) == "stop, no dose"
+    short = dob.ThreePlusThree(DOSES, start=20, de_escalate=False)
+    assert str(dob.next_dose(short, "2NNN 3NTT")) == "stop 20"

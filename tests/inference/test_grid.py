@@ -166,6 +166,7 @@ print(hashlib.sha256(b"".join(found[v].to_numpy().tobytes() for v in found)).hex
 """
 
 
+@pytest.mark.slow
 def test_threads_of_the_linear_algebra_change_no_bit():
     root = str(Path(__file__).parents[2])
     said = set()

@@ -149,12 +149,14 @@ class _Decider:
         size, seen = n[row, here], tox[row, here]
         known = mtd == here  # the next higher dose is too toxic, or there is none
         fine = ~bad[row, here]
-        more = fine & (size < FULL) & ((seen == 1) | (size < self.design.cohort))
+        # below a too toxic dose, six patients are needed (only with a start above the lowest dose has
+        # the dose there fewer when it is reached)
+        filled = known & (here < last) & self.design.de_escalate
+        more = fine & (size < FULL) & ((seen == 1) | (size < self.design.cohort) | filled)
         up = fine & ~more & ~known
         lower = np.maximum(here - 1, 0)
         open_ = n[row, lower] < FULL if self.design.de_escalate else n[row, lower] == 0
         down = ~fine & (here > 0) & open_
-        # a dose reached from above has its six patients before it is the MTD
         none = ~fine & (here == 0)
         following = np.where(more, here, np.where(up, here + 1, np.where(down, lower, mtd)))
         ended = ~(more | up | down | none)
