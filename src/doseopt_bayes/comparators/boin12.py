@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 from scipy.stats import beta
 
-from doseopt_bayes import names
+from doseopt_bayes.comparators.base import ByUtility
 from doseopt_bayes.comparators.interval import BOIN
 from doseopt_bayes.comparators.isotonic import IsotonicMTD
 from doseopt_bayes.comparators.stepwise import checked_start, toxic
-from doseopt_bayes.comparators.truth import truth_by_utility
 from doseopt_bayes.decision.outcome_table import OutcomeTable
 from doseopt_bayes.design.stopping import Stop
 from doseopt_bayes.design.trialled import Answers
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.models.joint import checked_doses
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from doseopt_bayes.design.scenario import Scenario
 
 __all__ = ["BOIN12"]
 
@@ -34,7 +28,7 @@ EXPLORE: Final = 8  # more patients than these at a dose that is safe: an untrie
 
 
 @dataclass(frozen=True)
-class BOIN12:
+class BOIN12(ByUtility):
     """Bayesian optimal interval design for phase I/II.
 
     Parameters
@@ -124,24 +118,9 @@ class BOIN12:
         return "BOIN12" + ", selects by desirability" * (self.select == "desirability")
 
     @property
-    def endpoints(self) -> tuple[str, ...]:
-        """Endpoints that its decisions read."""
-        return (names.TOX, names.EFF)
-
-    @property
     def most(self) -> int:
         """Largest number of patients that a trial can treat: the last cohort is not cut."""
         return self.cohort * -(-(self.stop.most or 0) // self.cohort)
-
-    @property
-    def toxicity_limit(self) -> float | None:
-        """Probability of toxicity that the MTD does not exceed."""
-        return self.most_tox
-
-    @property
-    def worth(self) -> np.ndarray:
-        """Utility of N, E, T and B."""
-        return np.array([self.utility.cells[c] for c in names.CELLS])
 
     @cached_property
     def boundaries(self) -> tuple[float, float]:
@@ -168,15 +147,6 @@ class BOIN12:
         active = beta.cdf(self.least_eff, 1 + eff, 1 + n - eff) < self.certainty[1]
         found: np.ndarray = np.logical_and.accumulate(safe, axis=-1) & active
         return found
-
-    def check(self) -> None:
-        """It can be simulated."""
-
-    def truth(self, scenario: Scenario) -> xr.Dataset:
-        """Return the truth: true utility, admissibility by both limits, and the optimal dose."""
-        return truth_by_utility(
-            scenario, self.doses, self.worth, most_tox=self.most_tox, least_eff=self.least_eff
-        )
 
     def decider(self, seed: int, particles: int, threads: int) -> _Decider:
         """Return what decides after each cohort; nothing of it is random."""

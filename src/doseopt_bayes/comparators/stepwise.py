@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from doseopt_bayes import names
-from doseopt_bayes.comparators.truth import truth_by_target
+from doseopt_bayes.comparators.base import ByTarget
 from doseopt_bayes.design.stopping import EnoughAtDose, Stop
 from doseopt_bayes.design.trialled import Answers
 from doseopt_bayes.errors import DoseOptError
 from doseopt_bayes.models.joint import checked_doses
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from doseopt_bayes.comparators.decisions import DecisionTable
-    from doseopt_bayes.comparators.interval import IntervalRule
-    from doseopt_bayes.design.scenario import Scenario
+    from doseopt_bayes.comparators.rule import IntervalRule
 
 __all__ = ["ByTable", "IntervalDesign", "checked_start", "toxic"]
 
@@ -43,7 +39,7 @@ def toxic(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class IntervalDesign:
+class IntervalDesign(ByTarget):
     """An interval design of toxicity: BOIN, Keyboard, mTPI, mTPI-2, TPI, i3 + 3, or an uploaded table.
 
     Parameters
@@ -107,19 +103,14 @@ class IntervalDesign:
         return self.rule.name
 
     @property
-    def endpoints(self) -> tuple[str, ...]:
-        """Endpoints that its decisions read."""
-        return (names.TOX,)
+    def aim(self) -> float:
+        """Target probability of toxicity."""
+        return self.rule.target
 
     @property
     def most(self) -> int:
         """Largest number of patients that a trial can treat: the last cohort is not cut."""
         return self.cohort * -(-(self.stop.most or 0) // self.cohort)
-
-    @property
-    def toxicity_limit(self) -> float | None:
-        """Probability of toxicity that the MTD does not exceed: none, it is the closest to the target."""
-        return None
 
     @property
     def at_dose(self) -> int:
@@ -131,13 +122,6 @@ class IntervalDesign:
     def table(self) -> DecisionTable:
         """Its decisions for every number of patients that a dose can have."""
         return self.rule.table(self.most + self.spare)
-
-    def check(self) -> None:
-        """Any such design can be simulated."""
-
-    def truth(self, scenario: Scenario) -> xr.Dataset:
-        """Return the truth: the MTD is the dose whose true p_tox is closest to the target."""
-        return truth_by_target(scenario, self.doses, self.rule.target)
 
     def decider(self, seed: int, particles: int, threads: int) -> ByTable:
         """Return what decides after each cohort; nothing of it is random."""

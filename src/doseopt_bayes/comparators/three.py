@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from doseopt_bayes import names
+from doseopt_bayes.comparators.base import ByTarget
 from doseopt_bayes.comparators.stepwise import checked_start, toxic
-from doseopt_bayes.comparators.truth import truth_by_target
 from doseopt_bayes.design.stopping import MaxPatients
 from doseopt_bayes.design.trialled import Answers
 from doseopt_bayes.models.joint import checked_doses
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from doseopt_bayes.design.scenario import Scenario
 
 __all__ = ["ThreePlusThree"]
 
@@ -26,7 +19,7 @@ FULL = 6  # patients that a dose can have
 
 
 @dataclass(frozen=True)
-class ThreePlusThree:
+class ThreePlusThree(ByTarget):
     """The 3 + 3 design.
 
     Parameters
@@ -79,11 +72,6 @@ class ThreePlusThree:
         return "3+3" if self.de_escalate else "3+3 without de-escalation"
 
     @property
-    def endpoints(self) -> tuple[str, ...]:
-        """Endpoints that its decisions read."""
-        return (names.TOX,)
-
-    @property
     def stop(self) -> MaxPatients:
         """A bound that it never reaches: it ends by itself."""
         return MaxPatients(self.most)
@@ -92,18 +80,6 @@ class ThreePlusThree:
     def most(self) -> int:
         """Largest number of patients that a trial can treat."""
         return FULL * len(self.doses)
-
-    @property
-    def toxicity_limit(self) -> float | None:
-        """Probability of toxicity that the MTD does not exceed: none, it is the closest to the target."""
-        return None
-
-    def check(self) -> None:
-        """It can be simulated."""
-
-    def truth(self, scenario: Scenario) -> xr.Dataset:
-        """Return the truth: the MTD is the dose whose true p_tox is closest to the target."""
-        return truth_by_target(scenario, self.doses, self.target)
 
     def decider(self, seed: int, particles: int, threads: int) -> _Decider:
         """Return what decides after each cohort; nothing of it is random."""

@@ -9,24 +9,21 @@ import numpy as np
 from scipy.stats import beta
 
 from doseopt_bayes import names
+from doseopt_bayes.comparators.base import ByUtility
 from doseopt_bayes.comparators.interval import BOIN
 from doseopt_bayes.comparators.stepwise import ByTable, IntervalDesign, toxic
-from doseopt_bayes.comparators.truth import truth_by_utility
 from doseopt_bayes.design.trialled import Answers
 from doseopt_bayes.errors import DoseOptError
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from doseopt_bayes.decision.outcome_table import OutcomeTable
-    from doseopt_bayes.design.scenario import Scenario
     from doseopt_bayes.design.stopping import Stop
 
 __all__ = ["UBOIN"]
 
 
 @dataclass(frozen=True)
-class UBOIN:
+class UBOIN(ByUtility):
     """Utility-based BOIN: a stage of toxicity, and a stage of utility.
 
     Parameters
@@ -100,33 +97,9 @@ class UBOIN:
         return "U-BOIN"
 
     @property
-    def endpoints(self) -> tuple[str, ...]:
-        """Endpoints that its decisions read."""
-        return (names.TOX, names.EFF)
-
-    @property
     def most(self) -> int:
         """Largest number of patients that a trial can treat."""
         return self.first.most
-
-    @property
-    def toxicity_limit(self) -> float | None:
-        """Probability of toxicity that the MTD does not exceed."""
-        return self.most_tox
-
-    @property
-    def worth(self) -> np.ndarray:
-        """Utility of N, E, T and B."""
-        return np.array([self.utility.cells[c] for c in names.CELLS])
-
-    def check(self) -> None:
-        """It can be simulated."""
-
-    def truth(self, scenario: Scenario) -> xr.Dataset:
-        """Return the truth: true utility, admissibility by both limits, and the optimal dose."""
-        return truth_by_utility(
-            scenario, self.doses, self.worth, most_tox=self.most_tox, least_eff=self.least_eff
-        )
 
     def decider(self, seed: int, particles: int, threads: int) -> _Decider:
         """Return what decides after each cohort; nothing of it is random."""
