@@ -101,6 +101,7 @@ def test_a_second_quiet_run_gives_the_same_bytes(optic, tmp_path, capsys):
     assert first == second
 
 
+@pytest.mark.slow
 def test_an_interim_file_is_read_and_a_changed_one_is_noticed(tmp_path, capsys):
     data, out = tmp_path / "interim.csv", tmp_path / "out"
     data.write_text(TRIAL, encoding="utf-8")

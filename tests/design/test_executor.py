@@ -75,6 +75,7 @@ def broken(how):
     return Broken("broken", RISING.p_tox, RISING.p_eff, home=os.getpid(), how=how)
 
 
+@pytest.mark.slow
 def test_i08_two_processes_give_the_digest_of_one_and_name_what_fails(tmp_path):
     both = [RISING, TOXIC]
     two = run(tmp_path / "two", both, workers=2)

@@ -171,6 +171,7 @@ class Edited(EffTox):
 EDITED: list[bool] = []
 
 
+@pytest.mark.slow
 def test_g13_an_edited_model_under_the_same_labels_is_seen(monkeypatch):
     """Neither the compiled program nor the posterior of the model before the edit is used for it."""
     monkeypatch.setattr(compiled, "_CACHE", type(compiled._CACHE)())

@@ -126,6 +126,7 @@ def test_a_posterior_that_fails_as_particles_is_sampled_by_nuts_and_said_so():
     assert refused.posterior(0).check().passed
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_in_any_order_company_and_number_of_threads():
     counts = simulated(150, 30)
     counts["cell_count"][7] = counts["cell_count"][3]
