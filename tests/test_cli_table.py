@@ -72,6 +72,13 @@ def test_faults_of_the_file_are_named(tmp_path, capsys, old, new, said):
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["run", "simulate"])
+def test_other_commands_name_the_right_one(tmp_path, capsys, command):
+    more = ["--scenarios", str(TRUTHS), "--trials", "5"] if command == "simulate" else []
+    assert main([command, str(SPEC), "--out", str(tmp_path / "out"), *more]) == 1
+    assert "doseopt table" in capsys.readouterr().err
+
+
 def test_a_design_of_an_analysis_file_and_an_uploaded_table_stand_beside_boin(tmp_path):
     spec = tmp_path / "both.toml"
     rows = "".join(f"{n},{'E' * (n // 3 + 1)}{'D' * (n - n // 3)}\n" for n in range(1, 13))

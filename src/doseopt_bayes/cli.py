@@ -12,7 +12,7 @@ from doseopt_bayes.cli_arms import add_arms, check_arms_file, check_plan_file, k
 from doseopt_bayes.cli_exposure import check_exposure_file, reads_exposure, run_exposure
 from doseopt_bayes.cli_plan import add_plan
 from doseopt_bayes.cli_simulate import add_simulate
-from doseopt_bayes.cli_table import add_table, check_protocol_file, reads_protocol
+from doseopt_bayes.cli_table import add_table, check_protocol_file
 from doseopt_bayes.errors import DataError, DoseOptError, SpecError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _run(options: argparse.Namespace) -> int:
     if reads_exposure(options.spec):
         return run_exposure(options)
     if kind := kind_of(options.spec):
-        what = "compares arms" if kind == "arms" else "plans a trial"
+        what = {"arms": "compares arms", "plan": "plans a trial"}.get(kind, "holds designs")
         raise DoseOptError(
             f"'{options.spec}' {what}", hint=f"doseopt {kind} {options.spec} runs it"
         )
@@ -215,9 +215,11 @@ def _report(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     if reads_exposure(options.spec):
         return check_exposure_file(options)
-    if reads_protocol(options.spec):
-        return check_protocol_file(options)
-    own = {"arms": check_arms_file, "plan": check_plan_file}.get(kind_of(options.spec))
+    own = {
+        "arms": check_arms_file,
+        "plan": check_plan_file,
+        "table": check_protocol_file,
+    }.get(kind_of(options.spec))
     if own is not None:
         return own(options)
     from doseopt_bayes.spec.spec import check  # noqa: PLC0415

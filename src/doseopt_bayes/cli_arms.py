@@ -40,15 +40,17 @@ def add_arms(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def kind_of(path: str) -> str:
-    """Return ``"arms"``, ``"plan"`` or nothing by the tables of a file; it need not be sound."""
+    """Return ``"arms"``, ``"plan"``, ``"table"`` or nothing by a file's tables; it need not be sound."""
     from doseopt_bayes.spec.arms_parse import is_arms  # noqa: PLC0415
     from doseopt_bayes.spec.arms_plan import is_plan  # noqa: PLC0415
+    from doseopt_bayes.spec.protocol import is_protocol  # noqa: PLC0415
 
     try:
         parsed = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):  # said where the file is read
         return ""
-    return "plan" if is_plan(parsed) else "arms" if is_arms(parsed) else ""
+    kinds = {"table": is_protocol, "plan": is_plan, "arms": is_arms}
+    return next((kind for kind, fits in kinds.items() if fits(parsed)), "")
 
 
 def arms_command(options: argparse.Namespace) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from doseopt_bayes.errors import Problem, SpecError
+from doseopt_bayes.cli_arms import kind_of
+from doseopt_bayes.errors import DoseOptError, Problem, SpecError
 
 if TYPE_CHECKING:
     import argparse
@@ -101,6 +102,9 @@ def _checked(spec_file: str, scenarios_file: str) -> tuple[Spec, tuple[Scenario,
     from doseopt_bayes.spec.scenarios import check_scenarios  # noqa: PLC0415
     from doseopt_bayes.spec.spec import Spec  # noqa: PLC0415
 
+    if kind_of(spec_file) == "table":
+        hint = f"doseopt table {spec_file} --scenarios {scenarios_file} simulates them"
+        raise DoseOptError(f"'{spec_file}' holds designs of a protocol", hint=hint)
     parts, problems = parse_file(Path(spec_file))
     design = parts.get("design")
     if design is None and not problems:  # with problems, a design may be there and wait for them

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from doseopt_bayes.design.scenario import Scenario
     from doseopt_bayes.spec.protocol import ProtocolSpec
 
-__all__ = ["add_table", "check_protocol_file", "reads_protocol", "table_command"]
+__all__ = ["add_table", "check_protocol_file", "table_command"]
 
 
 def add_table(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -66,18 +66,6 @@ def table_command(options: argparse.Namespace) -> int:
             for name in ("report", "figures", "table"):
                 print(f"{name:<8} {paths[name]}")
     return 0
-
-
-def reads_protocol(path: str) -> bool:
-    """Whether a specification file has the designs of a protocol."""
-    import tomllib  # noqa: PLC0415
-
-    from doseopt_bayes.spec.protocol import is_protocol  # noqa: PLC0415
-
-    try:
-        return is_protocol(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return False  # whoever reads it next says what is wrong
 
 
 def check_protocol_file(options: argparse.Namespace) -> int:

@@ -50,6 +50,8 @@ def test_the_figure_shows_the_numbers_of_the_table(found):
     assert widths == expected
     assert "the same patients" in picture.caption
     assert "right answer none" in str(found)
+    assert "can truly be 0.75 % off" in str(found)  # 300 / 400 trials
+    assert "not resolved" not in str(found)  # no posterior: counts alone decide
 
 
 def test_what_cannot_be_compared_is_refused():

@@ -97,6 +97,18 @@ class DesignComparison:
             said += [
                 "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows
             ]
+        n = table.attrs["n_trials"]
+        said += [
+            "",
+            f"A share seen to be 0 or 100 % can truly be {300 / n:.2g} % off (95 % bound).",
+        ]
+        open_ = float(table["not_resolved"].max())
+        if open_ > 0:
+            said.append(
+                "Last decision not resolved, within the numerical error of the posteriors, in at most "
+                f"{percent(open_)} % of the trials of a design and scenario: no share can be off by more "
+                "through it."
+            )
         return "\n".join(said)
 
     __repr__ = __str__

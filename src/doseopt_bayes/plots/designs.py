@@ -41,6 +41,7 @@ def data_designs(found: DesignComparison) -> xr.Dataset:
         for name in ("overdose", "overdosed", "patients"):
             data[f"{name}{end}"] = table[f"{name}{end}"]
     data["obd"] = table["obd"]
+    data["not_resolved"] = table["not_resolved"]
     best = "OBD" if names.P_EFF in table else "MTD"
     limit = float(table.attrs["toxicity_limit"])
     mtd = (
@@ -102,7 +103,9 @@ def caption_designs(data: xr.Dataset) -> str:
         f"design (seed {a['seed']}). Right answer: the trial recommends the true {a['best']}, or none "
         f"where no dose is admissible, by the truth of '{a['truth']}'. Above MTD: above "
         f"{a['mtd']}. Bars: share of trials or "
-        f"mean per trial; line: ± {WHISKER} Monte Carlo standard errors."
+        f"mean per trial; line: ± {WHISKER} Monte Carlo standard errors. "
+        "The last decision is not resolved, within the numerical error of the posterior, in at most "
+        f"{100 * float(data['not_resolved'].max()):.1f} % of the trials of a design and scenario."
     )
 
 

@@ -154,11 +154,7 @@ class ArmsSpec:
             questions=self.questions,
             alternatives=self.alternatives,
             sources=self.sources,
-            seed=self.sampler.seed,
-            sampler=self.sampler.name,  # type: ignore[arg-type]  # checked when it was read
-            draws=self.sampler.draws,
-            tune=self.sampler.tune,
-            chains=self.sampler.chains,
+            **self.sampler.settings,
             override_diagnostics=override_diagnostics,
             plan=self.plan,
             progress=progress,

@@ -128,11 +128,7 @@ class ExposureSpec:
             utility=self.utility,
             rules=self.rules,
             criterion=self.criterion,
-            seed=self.sampler.seed,
-            sampler=self.sampler.name,  # type: ignore[arg-type]  # checked when it was read
-            draws=self.sampler.draws,
-            tune=self.sampler.tune,
-            chains=self.sampler.chains,
+            **self.sampler.settings,
             override_diagnostics=override_diagnostics,
             plan=self.plan,
             progress=progress,

@@ -87,6 +87,12 @@ class Sampler:
                 "and 100 steps to tune"
             )
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Arguments of an analysis, by the names that it gives them."""
+        return {"seed": self.seed, "sampler": self.name, "draws": self.draws, "tune": self.tune,
+                "chains": self.chains}  # fmt: skip
+
 
 def parse_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     """Read a specification file.

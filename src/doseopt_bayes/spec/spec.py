@@ -118,11 +118,7 @@ class Spec:
             self.rules,
             criterion=self.criterion,
             alternatives=self.alternatives,
-            seed=self.sampler.seed,
-            sampler=self.sampler.name,  # type: ignore[arg-type]  # checked when it was read
-            draws=self.sampler.draws,
-            tune=self.sampler.tune,
-            chains=self.sampler.chains,
+            **self.sampler.settings,
             override_diagnostics=override_diagnostics,
             plan=self.plan,
             progress=progress,
