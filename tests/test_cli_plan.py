@@ -36,3 +36,20 @@ def test_without_out_nothing_is_written_and_faults_are_said(tmp_path, capsys, mo
     bad.write_text(text, encoding="utf-8")
     assert main(["plan", str(bad)]) == 1
     assert "problems in" in capsys.readouterr().err
+
+
+def test_with_a_ratio_no_number_is_said_to_be_of_each_arm(tmp_path):
+    text = PLAN.read_text(encoding="utf-8").replace(
+        "n_trials = 10000", "n_trials = 200\nratio = [1, 2]"
+    )
+    path = tmp_path / "ratio.toml"
+    path.write_text(
+        text.replace("certainty = 0.6", "certainty = 0.6\njoint = true"), encoding="utf-8"
+    )
+    assert main(["plan", str(path), "--out", str(tmp_path / "out")]) == 0
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Patients per part of the ratio 1:2" in report
+    answers = report[report.index("1. Answer") :]
+    assert "atients per arm" not in answers.replace("3. Patients per arm", "")
+    plan = (tmp_path / "out" / "plan.txt").read_text(encoding="utf-8")
+    assert "20, 40 patients at 15, 45 mg" in plan

@@ -9,9 +9,9 @@ import numpy as np
 from doseopt_bayes.errors import DoseOptError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["checked_ratio", "in_arms"]
+__all__ = ["checked_ratio", "in_arms", "size_words"]
 
 
 def checked_ratio(ratio: Sequence[int] | None, arms: int) -> np.ndarray | None:
@@ -28,6 +28,18 @@ def checked_ratio(ratio: Sequence[int] | None, arms: int) -> np.ndarray | None:
             hint="ratio=(1, 2): two patients in the higher arm for each in the lower one",
         )
     return None if set(found) == {1} else np.array(found, dtype=np.int64)
+
+
+def size_words(attrs: Mapping[str, object]) -> str:
+    """Say what a size of a plan counts, by the attributes of its table.
+
+    Examples
+    --------
+    >>> size_words({}), size_words({"ratio": "1:2"})
+    ('patients per arm', 'patients per part of the ratio 1:2')
+    """
+    ratio = attrs.get("ratio", "")
+    return f"patients per part of the ratio {ratio}" if ratio else "patients per arm"
 
 
 def in_arms(patients: Iterable[int], doses: Iterable[float], unit: str) -> str:

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from doseopt_bayes import names
 from doseopt_bayes.decision.prose import error
+from doseopt_bayes.planning.ratio import size_words
 from doseopt_bayes.plots import style
 from doseopt_bayes.plots.picture import Picture
 
@@ -134,7 +135,7 @@ def draw_plan(data: xr.Dataset) -> Figure:
                            gid="needed")  # fmt: skip
             ax.set_ylim(-0.02, 1.02)
             ax.set_title(style.escape(name), fontsize=8)
-            ax.set_xlabel("patients per arm")
+            ax.set_xlabel(size_words(data.attrs))
         for ax in panels[::columns]:
             ax.set_ylabel("probability")
         for ax in panels[len(scenarios) :]:
@@ -155,7 +156,7 @@ def caption_plan(data: xr.Dataset) -> str:
              if str(data["verdict"].sel(scenario=s).item()) == "not resolved"]  # fmt: skip
     said = [
         (
-            f"Share of {a['n_trials']} simulated trials by patients per arm; bars: two simulation errors "
+            f"Share of {a['n_trials']} simulated trials by {size_words(a)}; bars: two simulation errors "
             f"to each side. Rule: {a['rule']}. Horizontal line: the goal for right choices, "
             f"{a['correct']:g}; dotted vertical line: smallest size from which on the goals are reached."
         )

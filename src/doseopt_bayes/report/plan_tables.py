@@ -9,6 +9,7 @@ import numpy as np
 
 from doseopt_bayes import names
 from doseopt_bayes.decision.prose import error, probability
+from doseopt_bayes.planning.ratio import size_words
 from doseopt_bayes.report.tables import Table
 
 if TYPE_CHECKING:
@@ -45,13 +46,16 @@ def answer(found: ArmPlan) -> tuple[str, str]:
     }  # fmt: skip
     if said["not reached"]:
         largest, where = int(table[SIZE].max()), "; ".join(said["not reached"])
-        return f"Up to {largest} patients per arm do not reach the goals under: {where}.", "none"
+        return (
+            f"Up to {largest} {size_words(table.attrs)} do not reach the goals under: {where}.",
+            "none",
+        )
     if said["not resolved"]:
         where = "; ".join(said["not resolved"])
         return f"Which size is needed is not resolved by these trials under: {where}.", "open"
     most = int(table["needed"].max())
     many = "every scenario" if table.sizes[SCENARIO] > 1 else "the scenario"
-    return f"{most} patients per arm reach the goals in {many}.", ""
+    return f"{most} {size_words(table.attrs)} reach the goals in {many}.", ""
 
 
 def _share(at: xr.Dataset, name: str) -> str:
@@ -80,13 +84,17 @@ def glance(found: ArmPlan) -> Table:
     goal = f"correct >= {table.attrs['correct']:g}"
     goal += f" and worse arm <= {table.attrs['worse']:g}" * (table.attrs["worse"] < 1)
     note = (
-        f"Goals: {goal}. Patients per arm: the smallest size from which on every size tried reaches "
+        f"Goals: {goal}. {_size(table)}: the smallest size from which on every size tried reaches "
         "them. Not resolved: 3 simulation errors could move it to another size. Shares ± simulation "
         "error at the size in the fourth column; they sum to 1."
     )
-    columns = ("Scenario", "Patients per arm", "Verdict", "Shown at", "Correct", "Worse arm",
+    columns = ("Scenario", _size(table), "Verdict", "Shown at", "Correct", "Worse arm",
                "None although one is right")  # fmt: skip
-    return Table("Patients per arm by scenario", columns, tuple(rows), note)
+    return Table(f"{_size(table)} by scenario", columns, tuple(rows), note)
+
+
+def _size(table: xr.Dataset) -> str:
+    return size_words(table.attrs).capitalize()
 
 
 def truths(found: ArmPlan) -> Table:
@@ -116,7 +124,7 @@ def sizes(found: ArmPlan) -> Table:
         "observed and shrunk towards the mean of the arms; '-': no trial chose an arm. Root mean "
         "squares are in plan.csv."
     )
-    columns = ("Scenario", "Patients per arm", "Correct", "Worse arm", "None although one is right",
+    columns = ("Scenario", _size(table), "Correct", "Worse arm", "None although one is right",
                "p_eff off by", "shrunk", "p_tox off by", "shrunk")  # fmt: skip
     return Table("Every size tried", columns, tuple(rows), note)
 
@@ -129,7 +137,7 @@ def selected(found: ArmPlan) -> Table:
         at = table.sel({SCENARIO: name, SIZE: size})
         cells = [_share(at.sel({names.DOSE: d}), "selected") for d in doses]
         rows.append((str(name), f"{int(size)}", *cells))
-    columns = ("Scenario", "Patients per arm", *(_dose(float(d), table) for d in doses))
+    columns = ("Scenario", _size(table), *(_dose(float(d), table) for d in doses))
     note = "Share of trials ± simulation error; what is missing to 1 chooses no arm."
     return Table("Chosen arm", columns, tuple(rows), note)
 
